@@ -1,0 +1,1 @@
+"""The state of the challenge: the only package that knows the database."""

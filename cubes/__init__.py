@@ -1,0 +1,1 @@
+"""What a density field is, and where it comes from."""

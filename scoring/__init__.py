@@ -1,0 +1,1 @@
+"""The three summary statistics, their Fréchet distances and the scores."""

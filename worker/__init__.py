@@ -1,0 +1,1 @@
+"""The Celery worker that turns an archive into a score report."""
