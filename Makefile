@@ -1,0 +1,59 @@
+# Everything starts from a checkout, Python 3.11 to 3.13, pip and make. `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+
+# Settings of `make run`; PYTHON may name the interpreter that `make install` takes.
+PORT ?= 8000
+DATA ?= data
+PYTHON ?=
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/serve ## Make .venv with all that serving needs; .venv/bin/cosmoboard is there afterwards
+
+run: install ## Serve a board with scored submissions until Ctrl-C (PORT=8000 DATA=data)
+	@$(BIN)/cosmoboard up --port "$(PORT)" --data "$(DATA)"
+
+test: lint ## Check the code and run every test, against a Postgres and a Valkey of its own
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/test ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The stamps below are files in $(VENV): a second start finds them and installs nothing.
+
+$(VENV)/serve: $(VENV)/home pyproject.toml constraints.txt
+	$(PIP_INSTALL) -e '.[serve]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/home pyproject.toml constraints.txt
+	$(PIP_INSTALL) -e '.[test]'
+	@touch $(VENV)/serve $@
+
+# What is installed finds itself by absolute paths: a checkout that was moved needs a new one.
+ifneq ($(shell cat $(VENV)/home 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/home
+endif
+
+# Debian's Python may lack ensurepip: then the pip of the system installs one.
+$(VENV)/home:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	    then break; else python=; fi; \
+	done; \
+	test -n "$$python" || { echo "Cosmoboard needs Python 3.11, 3.12 or 3.13: make install PYTHON=..."; exit 1; }; \
+	echo "Making $(VENV) with $$($$python --version)"; \
+	$$python -m venv --clear $(VENV) >/dev/null 2>&1 || { \
+	    $$python -m venv --clear --without-pip $(VENV) && \
+	    { $$python -m pip --python $(BIN)/python install -q pip || pip --python $(BIN)/python install -q pip; }; \
+	} || { echo "No pip for $$python: install it first (Debian: apt install python3-pip)."; exit 1; }
+	@echo '$(CURDIR)' > $@
