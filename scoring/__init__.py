@@ -1,1 +1,72 @@
-"""The three summary statistics, their Fréchet distances and the scores."""
+"""The three summary statistics, their Fréchet distances and the scores.
+
+Names are loaded when they are first used, so that a process which only reads reports loads neither
+NumPy nor Numba nor FFTW.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scoring.floor import floor_from_halves, floor_from_pool
+    from scoring.histogram import MASS_BINS, PEAK_BINS
+    from scoring.power_spectrum import use_cache, wavenumbers
+    from scoring.report import SCORER_VERSION, Floor, Level, ScoreReport, StatisticScore
+    from scoring.scores import compare
+    from scoring.statistics import (
+        STATISTICS,
+        FieldStatistics,
+        SetStatistics,
+        field_statistics,
+        set_statistics,
+    )
+
+__all__ = [
+    "MASS_BINS",
+    "PEAK_BINS",
+    "SCORER_VERSION",
+    "STATISTICS",
+    "FieldStatistics",
+    "Floor",
+    "Level",
+    "ScoreReport",
+    "SetStatistics",
+    "StatisticScore",
+    "compare",
+    "field_statistics",
+    "floor_from_halves",
+    "floor_from_pool",
+    "set_statistics",
+    "use_cache",
+    "wavenumbers",
+]
+
+_HOMES = {
+    "MASS_BINS": "histogram",
+    "PEAK_BINS": "histogram",
+    "SCORER_VERSION": "report",
+    "STATISTICS": "statistics",
+    "FieldStatistics": "statistics",
+    "Floor": "report",
+    "Level": "report",
+    "ScoreReport": "report",
+    "SetStatistics": "statistics",
+    "StatisticScore": "report",
+    "compare": "scores",
+    "field_statistics": "statistics",
+    "floor_from_halves": "floor",
+    "floor_from_pool": "floor",
+    "set_statistics": "statistics",
+    "use_cache": "power_spectrum",
+    "wavenumbers": "power_spectrum",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,61 @@
+"""From the statistics of two sets of fields to the scores of one against the other."""
+
+from scoring.floor import floor_from_halves
+from scoring.frechet import frechet_distance, log_statistics
+from scoring.report import Floor, Level, ScoreReport, StatisticScore, overall
+from scoring.statistics import STATISTICS, SetStatistics
+
+
+def compare(real: SetStatistics, fake: SetStatistics, *, floor: Floor | None = None) -> ScoreReport:
+    """Score fake fields against real ones (paper, section 2.4).
+
+    The two do not play the same part: statistics are normalised by the real ones.
+
+    Args:
+        real: Statistics of at least 2 real fields.
+        fake: Statistics of at least 2 fake fields of the same shape.
+        floor: The d² of fresh real sets; estimated from halves of `real` if not given, which
+            takes 4 real fields.
+
+    Raises:
+        ValueError: If a set is too small, if the two do not fit, or if a statistic is zero in all
+            real fields.
+    """
+    require_comparable(real, fake)
+    if floor is None and len(real) >= 4:
+        floor = floor_from_halves(real)
+    psd = _score("psd", real, fake, floor)
+    mass = _score("mass", real, fake, floor)
+    peak = _score("peak", real, fake, floor)
+    return ScoreReport(psd, mass, peak, overall((psd, mass, peak)), overall_ci95=None)
+
+
+def require_comparable(real: SetStatistics, fake: SetStatistics) -> None:
+    """Raise ValueError unless both sets hold 2 fields or more, of the same shape."""
+    for label, fields in (("real", real), ("fake", fake)):
+        if len(fields) < 2:
+            raise ValueError(f"a distance needs at least 2 {label} fields, not {len(fields)}")
+    if real.shape and fake.shape and real.shape != fake.shape:
+        raise ValueError(f"real fields of {real.shape} and fake of {fake.shape} do not compare")
+    for name in STATISTICS:
+        bins, others = getattr(real, name).shape[1], getattr(fake, name).shape[1]
+        if bins != others:
+            raise ValueError(f"{name} has {bins} bins in the real set and {others} in the fake")
+        if not getattr(real, name).any():
+            raise ValueError(f"{name} is zero in every real field: nothing compares with it")
+
+
+def _score(
+    name: str, real: SetStatistics, fake: SetStatistics, floor: Floor | None
+) -> StatisticScore:
+    distance = frechet_distance(*log_statistics(getattr(real, name), getattr(fake, name)))
+    level: Level | None = getattr(floor, name, None)
+    return StatisticScore(
+        d2=distance.d2,
+        score=1 / distance.d2 if distance.d2 > 0 else None,
+        d2_jackknife=None,
+        ci95=None,
+        floor=level.mean if level else None,
+        floor_spread=level.spread if level else None,
+        scatter_ratio=distance.trace_fake / distance.trace_real if distance.trace_real else None,
+    )

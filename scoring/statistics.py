@@ -1,0 +1,197 @@
+"""From a density field to its three summary statistics, and from a set of fields to theirs."""
+
+import io
+import itertools
+import zipfile
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.density import as_density
+from scoring.mass_histogram import mass_histogram
+from scoring.peak_histogram import peak_histogram
+from scoring.power_spectrum import power_spectrum
+
+Array = npt.NDArray[Any]
+A = TypeVar("A")
+B = TypeVar("B")
+
+STATISTICS = ("psd", "mass", "peak")
+"""The names of the three statistics, in the order of the paper's Table 1."""
+
+_UNREADABLE = (EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldStatistics:
+    """The summary statistics of one field (paper, section 2.3).
+
+    Attributes:
+        psd: Power spectrum in (Mpc/h)^ndim, shape (35 to 46 by side,).
+        mass: Mass histogram in voxels per bin, shape (20,).
+        peak: Peak histogram in peaks per bin, shape (20,).
+    """
+
+    psd: Array
+    mass: Array
+    peak: Array
+
+
+@dataclass(frozen=True, eq=False)
+class SetStatistics:
+    """The summary statistics of a set of fields, one row a field.
+
+    Attributes:
+        psd: Power spectra in (Mpc/h)^ndim, shape (n, 35 to 46 by side), float64.
+        mass: Mass histograms in voxels per bin, shape (n, 20), float64.
+        peak: Peak histograms in peaks per bin, shape (n, 20), float64.
+        shape: Shape of each field in voxels, where known; sets of different shapes cannot be
+            compared.
+
+    Raises:
+        ValueError: If the arrays do not fit together, or hold NaN, infinity or negative values.
+    """
+
+    psd: Array
+    mass: Array
+    peak: Array
+    shape: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in STATISTICS:
+            rows = np.ascontiguousarray(getattr(self, name), np.float64)
+            if rows.ndim != 2 or not rows.size:
+                raise ValueError(f"{name} must have shape (fields, bins), not {rows.shape}")
+            if not (np.isfinite(rows).all() and rows.min() >= 0):
+                raise ValueError(f"{name} holds NaN, infinite or negative values")
+            rows.flags.writeable = False
+            object.__setattr__(self, name, rows)
+        if len({len(self.psd), len(self.mass), len(self.peak)}) != 1:
+            raise ValueError(
+                f"psd, mass and peak are of different numbers of fields: "
+                f"{len(self.psd)}, {len(self.mass)} and {len(self.peak)}"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of fields."""
+        return len(self.psd)
+
+    def take(self, fields: npt.ArrayLike) -> "SetStatistics":
+        """Return the set of some of the fields, given by index or by mask."""
+        rows = np.asarray(fields)
+        return SetStatistics(self.psd[rows], self.mass[rows], self.peak[rows], self.shape)
+
+    def to_bytes(self) -> bytes:
+        """Pack the statistics losslessly for storage, as a compressed .npz without pickles."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            allow_pickle=False,
+            psd=self.psd,
+            mass=self.mass,
+            peak=self.peak,
+            shape=np.array(self.shape or (), np.int64),
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> "SetStatistics":
+        """Unpack what `to_bytes` packed.
+
+        Raises:
+            ValueError: If the bytes are anything else.
+        """
+        try:
+            with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+                shape = tuple(int(side) for side in arrays["shape"])
+                return cls(arrays["psd"], arrays["mass"], arrays["peak"], shape or None)
+        except _UNREADABLE as error:
+            raise ValueError(f"these bytes are no packed statistics: {error}") from error
+
+
+def field_statistics(
+    field: npt.ArrayLike, *, device: str = "cpu", threads: int = 1
+) -> FieldStatistics:
+    """Compute the three summary statistics of one density field.
+
+    Args:
+        field: Density in particles per voxel, shape (side, side) or (side, side, side), any real
+            dtype, byte order and memory order; finite, >= 0, not zero everywhere.
+        device: Where the histograms are computed.
+        threads: Threads that the Fourier transform may use.
+
+    Raises:
+        ValueError: If the field is not such a field.
+    """
+    if device != "cpu":
+        raise ValueError(f"device must be 'cpu', not {device!r}")
+    density = as_density(field)
+    return FieldStatistics(
+        psd=power_spectrum(density, threads=threads),
+        mass=mass_histogram(density),
+        peak=peak_histogram(density),
+    )
+
+
+def set_statistics(
+    fields: Iterable[npt.ArrayLike], *, device: str = "cpu", threads: int = 1
+) -> SetStatistics:
+    """Compute the summary statistics of a set of fields in one pass.
+
+    Fields are taken from the iterable in the calling thread, and at most one more than `threads`
+    of them is held at a time.
+
+    Args:
+        fields: Density fields of one shape, as `field_statistics` takes them: an array of shape
+            (n, side, ...), a list, or a generator that reads an archive.
+        device: Where the histograms are computed.
+        threads: Fields that are worked on at a time.
+
+    Raises:
+        ValueError: If there is no field, if shapes differ, or if a field is not valid; the message
+            says which.
+    """
+    iterator = iter(fields)
+    try:
+        first = np.asarray(next(iterator))
+    except StopIteration:
+        raise ValueError("a set must hold at least one field, but it is empty") from None
+    shape = first.shape
+
+    def statistics(numbered: tuple[int, npt.ArrayLike]) -> FieldStatistics:
+        index, field = numbered
+        if np.shape(field) != shape:
+            raise ValueError(f"field {index} is of shape {np.shape(field)}, but field 0 of {shape}")
+        try:
+            return field_statistics(field, device=device)
+        except ValueError as error:
+            raise ValueError(f"field {index}: {error}") from error
+
+    numbered = enumerate(itertools.chain([first], iterator))
+    del first  # a field may be large: nothing may hold on to it once it is done
+    if threads == 1:
+        done: Iterable[FieldStatistics] = map(statistics, numbered)
+    else:
+        done = _map_in_threads(statistics, numbered, threads)
+    rows = [(field.psd, field.mass, field.peak) for field in done]
+    psd, mass, peak = (np.array(column) for column in zip(*rows, strict=True))
+    return SetStatistics(psd, mass, peak, shape)
+
+
+def _map_in_threads(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
+    """Map in order, taking from `items` only as fast as the results come."""
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[B]] = deque()
+        for item in items:
+            if len(pending) == threads:
+                yield pending.popleft().result()
+            pending.append(pool.submit(function, item))
+            del item
+        while pending:
+            yield pending.popleft().result()
