@@ -1,0 +1,124 @@
+"""Who stands where on a track."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from board.errors import NoReferenceError
+from board.models import Participant, Reference, Score, Submission
+from board.references import current_reference
+from scoring.report import ScoreReport
+
+SortKey = Literal["overall", "psd", "mass", "peak"]
+
+REAL_CUBES = "Real cubes (training set)"
+"""The method of the row that shows how well real fields score."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard.
+
+    `rank` is None for the real cubes, which show the floor and do not compete. `submission` and
+    `participant` are None there too.
+    """
+
+    rank: int | None
+    submission: UUID | None
+    method: str
+    participant: str | None
+    baseline: bool
+    scored_at: datetime
+    report: ScoreReport
+    tied_with_leader: bool | None = None
+
+
+def leaderboard(session: Session, track: str, sort: SortKey = "overall") -> list[Row]:
+    """Return the track's rows, best first; empty where nothing can be scored yet."""
+    try:
+        reference = current_reference(session, track)
+    except NoReferenceError:
+        return []
+    rows = best_rows(scored_rows(session, reference))
+    return ranked([_real_cubes_row(reference), *rows], sort)
+
+
+def scored_rows(session: Session, reference: Reference) -> list[Row]:
+    """Return a row for each submission's latest score against the reference."""
+    query = (
+        select(Submission, Participant, Score)
+        .join(Participant, Submission.participant_id == Participant.id)
+        .join(Score, Score.submission_id == Submission.id)
+        .where(Score.reference_id == reference.id, Submission.state == "scored")
+        .distinct(Submission.id)
+        .order_by(Submission.id, Score.id.desc())
+    )
+    return [
+        Row(
+            rank=None,
+            submission=submission.id,
+            method=submission.method,
+            participant=participant.name,
+            baseline=participant.is_baseline,
+            scored_at=score.created_at,
+            report=ScoreReport.from_dict(score.report),
+        )
+        for submission, participant, score in session.execute(query)
+    ]
+
+
+def best_rows(rows: Sequence[Row]) -> list[Row]:
+    """Keep the best row of each participant and method, the earlier one of equals."""
+    best: dict[tuple[str | None, str], Row] = {}
+    for row in sorted(rows, key=lambda row: row.scored_at):
+        key = row.participant, row.method
+        if key not in best or _overall(row) > _overall(best[key]):
+            best[key] = row
+    return list(best.values())
+
+
+def ranked(rows: Sequence[Row], sort: SortKey) -> list[Row]:
+    """Order rows, best first, and rank those that compete; equal values share a rank."""
+    value = _VALUES[sort]
+    ordered = sorted(rows, key=lambda row: (-value(row), row.submission is not None, row.scored_at))
+    placed: list[Row] = []
+    competing = 0
+    rank, previous = 0, None
+    for row in ordered:
+        if row.submission is None:
+            placed.append(row)
+            continue
+        competing += 1
+        if value(row) != previous:
+            rank, previous = competing, value(row)
+        placed.append(replace(row, rank=rank))
+    return placed
+
+
+def _real_cubes_row(reference: Reference) -> Row:
+    return Row(
+        rank=None,
+        submission=None,
+        method=REAL_CUBES,
+        participant=None,
+        baseline=False,
+        scored_at=reference.created_at,
+        report=ScoreReport.from_dict(reference.real_cubes),
+    )
+
+
+def _overall(row: Row) -> float:
+    return row.report.overall or 0.0
+
+
+_VALUES: dict[SortKey, Callable[[Row], float]] = {
+    "overall": _overall,
+    "psd": lambda row: -row.report.psd.d2,
+    "mass": lambda row: -row.report.mass.d2,
+    "peak": lambda row: -row.report.peak.d2,
+}

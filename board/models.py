@@ -1,0 +1,194 @@
+"""The tables."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+STATES = ("uploading", "queued", "running", "scored", "failed", "cancelled")
+"""Every state of a submission, in the order of its life."""
+
+
+class Base(DeclarativeBase):
+    """Base of every table; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}  # noqa: RUF012
+
+
+class Participant(Base):
+    """A person or group that submits, or the host."""
+
+    __tablename__ = "participants"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    is_host: Mapped[bool] = mapped_column(server_default=text("false"))
+    is_baseline: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Token(Base):
+    """A bearer token, known only by its SHA-256."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participants.id"), index=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    participant: Mapped[Participant] = relationship(lazy="joined")
+
+
+class Reference(Base):
+    """One version of a track's held-out real fields, as statistics; never rewritten.
+
+    `held_out` and `training` are `SetStatistics` in bytes. `real_cubes` is the report of the
+    training set scored against the held-out set: the board's "real cubes" row.
+    """
+
+    __tablename__ = "references"
+    __table_args__ = (
+        UniqueConstraint("track", "content_hash"),
+        Index(
+            "uq_references_current_track",
+            "track",
+            unique=True,
+            postgresql_where=text("is_current"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    track: Mapped[str]
+    content_hash: Mapped[str]
+    label: Mapped[str]
+    provenance: Mapped[dict[str, Any]]
+    scorer_version: Mapped[str]
+    floor: Mapped[dict[str, Any]]
+    real_cubes: Mapped[dict[str, Any]]
+    held_out: Mapped[bytes] = mapped_column(deferred=True)
+    training: Mapped[bytes] = mapped_column(deferred=True)
+    is_current: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Submission(Base):
+    """One archive that a participant has sent, and how far it has come.
+
+    `attempt` counts claims; with `lease_expires_at` it fences a worker that was given up.
+    `announced_at` is when the broker was last told of it.
+    """
+
+    __tablename__ = "submissions"
+    __table_args__ = (
+        CheckConstraint(f"state IN {STATES}", name="state"),
+        CheckConstraint("(state = 'running') = (lease_expires_at IS NOT NULL)", name="lease"),
+        CheckConstraint("state <> 'failed' OR reason IS NOT NULL", name="reason"),
+        UniqueConstraint("participant_id", "idempotency_key"),
+        Index(
+            "uq_submissions_live_archive",
+            "participant_id",
+            "track",
+            "sha256",
+            unique=True,
+            postgresql_where=text("state NOT IN ('failed', 'cancelled')"),
+        ),
+        Index(
+            "ix_submissions_participant_id_track_created_at",
+            "participant_id",
+            "track",
+            "created_at",
+        ),
+        Index(
+            "ix_submissions_waiting",
+            "queued_at",
+            postgresql_where=text("state IN ('queued', 'running')"),
+        ),
+        Index("ix_submissions_created_at_id", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participants.id"))
+    track: Mapped[str]
+    method: Mapped[str]
+    description: Mapped[str | None]
+    url: Mapped[str | None]
+    parameters: Mapped[str | None]
+    training_compute: Mapped[str | None]
+    extra_data: Mapped[str | None]
+    idempotency_key: Mapped[str | None]
+
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    message: Mapped[str | None]
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    total: Mapped[int]
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    announced_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    lease_expires_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    participant: Mapped[Participant] = relationship(lazy="joined")
+    scores: Mapped[list["Score"]] = relationship(order_by="Score.id.desc()", lazy="raise")
+
+
+class SubmissionStatistics(Base):
+    """The per-field statistics of a submission, kept for ever so that it can be re-scored."""
+
+    __tablename__ = "submission_statistics"
+
+    submission_id: Mapped[UUID] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    scorer_version: Mapped[str]
+    statistics: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Score(Base):
+    """A submission's report against one reference, by one version of the scorer."""
+
+    __tablename__ = "scores"
+    __table_args__ = (
+        UniqueConstraint("submission_id", "reference_id", "scorer_version"),
+        Index("ix_scores_reference_id_overall", "reference_id", "overall"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    submission_id: Mapped[UUID] = mapped_column(ForeignKey("submissions.id"))
+    reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"))
+    scorer_version: Mapped[str]
+    report: Mapped[dict[str, Any]]
+    overall: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    reference: Mapped[Reference] = relationship(lazy="joined")

@@ -1,0 +1,61 @@
+"""The environment, read here and nowhere else."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; the name in the environment is `COSMOBOARD_` and the field's.
+
+    `DATABASE_URL`, `BROKER_URL` and `STORAGE_URL` carry no prefix, as hosting platforms set them.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="COSMOBOARD_", populate_by_name=True)
+
+    database_url: Annotated[
+        str, Field(validation_alias="DATABASE_URL", pattern=r"^postgres(ql)?(\+psycopg)?://")
+    ]
+    broker_url: Annotated[str, Field(validation_alias="BROKER_URL", pattern=r"^rediss?://")]
+    data: Annotated[Path, AfterValidator(Path.absolute)] = Path("data")
+    """Folder of archives and uploads under way."""
+
+    daily_limit: Annotated[int, Field(ge=1)] = 10
+    """Submissions a day (UTC) per participant and track."""
+
+    lease_seconds: Annotated[float, Field(gt=0)] = 15.0
+    sweep_seconds: Annotated[float, Field(gt=0)] = 5.0
+    resend_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """A queued submission that no worker has claimed for this long is announced again."""
+
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    orphan_hours: Annotated[float, Field(gt=0)] = 24.0
+    """Files that no submission owns are kept this long."""
+
+    deadline_seconds: Annotated[float, Field(gt=0)] = 120.0
+    deadline_seconds_per_megavoxel: Annotated[float, Field(ge=0)] = 1.0
+    """A submission may run `deadline_seconds` plus this for each million voxels of its track."""
+
+
+class SettingsError(Exception):
+    """The environment lacks a setting or holds an unsafe one."""
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the environment once.
+
+    Raises:
+        SettingsError: naming each setting that is missing or wrong, never its value.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors(include_input=False)
+        )
+        raise SettingsError(f"The environment is not usable: {faults}.") from None

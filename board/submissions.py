@@ -1,0 +1,433 @@
+"""The life of a submission: every change of its state is one function here.
+
+Each change is one compare-and-set, so that whoever comes second changes nothing. Times are the
+database's. `uploading -> queued -> running -> scored | failed | cancelled`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, selectinload
+
+from board.errors import (
+    DuplicateArchiveError,
+    IdempotencyConflictError,
+    InvalidSubmissionError,
+    LeaseLostError,
+    NoReferenceError,
+    NotFoundError,
+    WrongStateError,
+)
+from board.models import Participant, Reference, Score, Submission, SubmissionStatistics
+from board.participants import INFRASTRUCTURE, clean_line, lock_participant, require_quota
+from cubes.tracks import TRACKS
+from scoring.report import ScoreReport
+
+_LINE_LENGTHS = {
+    "method": 100,
+    "url": 500,
+    "parameters": 100,
+    "training_compute": 200,
+    "extra_data": 500,
+}
+_DESCRIPTION_LENGTH = 5000
+
+
+@dataclass(frozen=True)
+class NewSubmission:
+    """What a participant says of an archive, cleaned by `describe_submission`."""
+
+    track: str
+    method: str
+    description: str | None = None
+    url: str | None = None
+    parameters: str | None = None
+    training_compute: str | None = None
+    extra_data: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredArchive:
+    """An archive that lies in the store under the id of the submission to be."""
+
+    submission_id: UUID
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's right to a submission, for as long as it renews the lease."""
+
+    submission_id: UUID
+    attempt: int
+    track: str
+
+
+def describe_submission(form: dict[str, str]) -> NewSubmission:
+    """Turn the fields of a submission form into a submission's description.
+
+    Raises:
+        InvalidSubmissionError: If the track is unknown, or a field missing, unknown, too long or
+            not printable.
+    """
+    unknown = sorted(set(form) - set(NewSubmission.__dataclass_fields__))
+    if unknown:
+        known = ", ".join(NewSubmission.__dataclass_fields__)
+        raise InvalidSubmissionError(f"The form has no field {unknown[0]!r}; it has {known}.")
+    for name in ("track", "method"):
+        if not form.get(name, "").strip():
+            raise InvalidSubmissionError(f"The field '{name}' is missing.")
+    if form["track"] not in TRACKS:
+        raise InvalidSubmissionError(
+            f"There is no track {form['track']!r}; there are {', '.join(TRACKS)}."
+        )
+    given = {name: text for name, text in form.items() if text.strip()}
+    for name in given.keys() & _LINE_LENGTHS.keys():
+        given[name] = clean_line(given[name], f"The field '{name}'", _LINE_LENGTHS[name])
+    if "url" in given and not given["url"].startswith(("https://", "http://")):
+        raise InvalidSubmissionError("The field 'url' must start with https:// or http://.")
+    if len(given.get("description", "")) > _DESCRIPTION_LENGTH:
+        raise InvalidSubmissionError(
+            f"The field 'description' must have at most {_DESCRIPTION_LENGTH} characters."
+        )
+    for name, text in given.items():
+        if "\x00" in text:
+            raise InvalidSubmissionError(f"The field '{name}' must not hold a NUL character.")
+    return NewSubmission(**given)
+
+
+def require_submittable(
+    session: Session, participant: Participant, track: str, daily_limit: int
+) -> None:
+    """Raise early, before bytes are stored, what `create_submission` would raise in the end.
+
+    Raises:
+        NoReferenceError: If the track cannot be scored.
+        QuotaExceededError: If the daily limit is used up.
+    """
+    if (
+        session.scalar(select(Reference.id).where(Reference.track == track, Reference.is_current))
+        is None
+    ):
+        raise NoReferenceError(f"Nothing can be scored on {track} yet: the host has no reference.")
+    if not participant.is_baseline:
+        require_quota(session, participant.id, track, daily_limit)
+
+
+def create_submission(
+    session: Session,
+    participant: Participant,
+    new: NewSubmission,
+    archive: StoredArchive,
+    daily_limit: int,
+) -> Submission:
+    """Queue a stored archive; enqueue and announce it after the commit.
+
+    With an idempotency key that was used before for the same archive, returns that submission.
+
+    Raises:
+        DuplicateArchiveError: If the participant has these bytes on this track already.
+        IdempotencyConflictError: If the key was used for another archive.
+        NoReferenceError: If the track cannot be scored.
+        QuotaExceededError: If the daily limit is used up.
+    """
+    lock_participant(session, participant.id)
+    earlier = _submission_of_key(session, participant, new, archive)
+    if earlier is not None:
+        return earlier
+    existing = session.scalar(
+        select(Submission.id).where(
+            Submission.participant_id == participant.id,
+            Submission.track == new.track,
+            Submission.sha256 == archive.sha256,
+            Submission.state.not_in(("failed", "cancelled")),
+        )
+    )
+    if existing is not None:
+        raise DuplicateArchiveError(existing)
+    require_submittable(session, participant, new.track, daily_limit)
+    submission = Submission(
+        id=archive.submission_id,
+        participant_id=participant.id,
+        **new.__dict__,
+        state="queued",
+        total=TRACKS[new.track].count,
+        sha256=archive.sha256,
+        size=archive.size,
+    )
+    session.add(submission)
+    session.flush()
+    session.refresh(submission)
+    return submission
+
+
+def _submission_of_key(
+    session: Session, participant: Participant, new: NewSubmission, archive: StoredArchive
+) -> Submission | None:
+    if new.idempotency_key is None:
+        return None
+    earlier = session.scalars(
+        select(Submission).where(
+            Submission.participant_id == participant.id,
+            Submission.idempotency_key == new.idempotency_key,
+        )
+    ).one_or_none()
+    if earlier is not None and (earlier.track, earlier.sha256) != (new.track, archive.sha256):
+        raise IdempotencyConflictError(
+            f"This Idempotency-Key was used for submission {earlier.id}, of another archive or "
+            "track: use a new key for each submission."
+        )
+    return earlier
+
+
+def mark_announced(session: Session, submission_id: UUID) -> None:
+    """Note that the broker was told of the submission."""
+    session.execute(
+        update(Submission)
+        .where(Submission.id == submission_id)
+        .values(announced_at=func.clock_timestamp())
+    )
+
+
+def claim_submission(session: Session, submission_id: UUID, lease: timedelta) -> Claim | None:
+    """Take a queued submission; None where another worker was first, or it is not queued."""
+    row = session.execute(
+        update(Submission)
+        .where(Submission.id == submission_id, Submission.state == "queued")
+        .values(
+            state="running",
+            attempt=Submission.attempt + 1,
+            done=0,
+            claimed_at=func.clock_timestamp(),
+            lease_expires_at=func.clock_timestamp() + lease,
+        )
+        .returning(Submission.attempt, Submission.track)
+    ).one_or_none()
+    return Claim(submission_id, row.attempt, row.track) if row else None
+
+
+def renew_lease(session: Session, claim: Claim, done: int, lease: timedelta) -> None:
+    """Say how many fields are done, and keep the submission for another lease.
+
+    Raises:
+        LeaseLostError: If it is no longer this worker's.
+    """
+    _change(
+        session,
+        claim,
+        {"done": done, "lease_expires_at": func.clock_timestamp() + lease},
+    )
+
+
+def finish_submission(
+    session: Session, claim: Claim, reference_id: int, report: ScoreReport, statistics: bytes
+) -> None:
+    """Record the result: state, score and statistics in one transaction, or nothing.
+
+    Raises:
+        LeaseLostError: If it is no longer this worker's; the result is then discarded.
+    """
+    _change(session, claim, {"done": Submission.total, **_end("scored")})
+    add_score(session, claim.submission_id, reference_id, report)
+    session.execute(
+        insert(SubmissionStatistics)
+        .values(
+            submission_id=claim.submission_id,
+            scorer_version=report.scorer_version,
+            statistics=statistics,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def add_score(
+    session: Session, submission_id: UUID, reference_id: int, report: ScoreReport
+) -> None:
+    """Append a score; one that is there already stays as it is."""
+    session.execute(
+        insert(Score)
+        .values(
+            submission_id=submission_id,
+            reference_id=reference_id,
+            scorer_version=report.scorer_version,
+            report=report.to_dict(),
+            overall=report.overall,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def fail_submission(session: Session, claim: Claim, reason: str, message: str) -> None:
+    """End a submission that cannot be scored, with a stable reason code and a sentence.
+
+    Raises:
+        LeaseLostError: If it is no longer this worker's.
+    """
+    _change(session, claim, {**_end("failed"), "reason": reason, "message": message})
+
+
+def release_submission(session: Session, claim: Claim, max_attempts: int) -> None:
+    """Give a submission back after a fault of ours: queued again, or failed at the last attempt.
+
+    Raises:
+        LeaseLostError: If it is no longer this worker's.
+    """
+    _change(session, claim, _requeued_or_failed(max_attempts))
+
+
+def requeue_expired(session: Session, max_attempts: int) -> Sequence[UUID]:
+    """Take submissions from workers whose lease has run out; return those queued again."""
+    rows = session.execute(
+        update(Submission)
+        .where(
+            Submission.state == "running",
+            Submission.lease_expires_at < func.clock_timestamp(),
+        )
+        .values(**_requeued_or_failed(max_attempts))
+        .returning(Submission.id, Submission.state)
+    )
+    return [row.id for row in rows if row.state == "queued"]
+
+
+def unannounced(session: Session, older_than: timedelta, limit: int = 20) -> Sequence[UUID]:
+    """Return queued submissions, oldest first, that no worker was told of for so long."""
+    return session.scalars(
+        select(Submission.id)
+        .where(
+            Submission.state == "queued",
+            or_(
+                Submission.announced_at.is_(None),
+                Submission.announced_at < func.clock_timestamp() - older_than,
+            ),
+        )
+        .order_by(Submission.queued_at)
+        .limit(limit)
+    ).all()
+
+
+def withdraw_submission(session: Session, submission: Submission) -> None:
+    """Cancel a submission: it leaves the queue, the worker or the board.
+
+    Raises:
+        WrongStateError: If it has already failed or been cancelled.
+    """
+    row = session.execute(
+        update(Submission)
+        .where(
+            Submission.id == submission.id,
+            Submission.state.in_(("uploading", "queued", "running", "scored")),
+        )
+        .values(**_end("cancelled"), reason="withdrawn", message="Withdrawn by the participant.")
+        .returning(Submission.id)
+    ).one_or_none()
+    if row is None:
+        raise WrongStateError(f"Submission {submission.id} has already ended: nothing to withdraw.")
+
+
+def visible_submission(
+    session: Session, submission_id: UUID, asker: Participant | None
+) -> Submission:
+    """Return a submission that the asker may see: a scored one, their own, or any if host.
+
+    Raises:
+        NotFoundError: If there is none such.
+    """
+    submission = session.scalars(
+        select(Submission)
+        .where(Submission.id == submission_id)
+        .options(selectinload(Submission.scores))
+    ).one_or_none()
+    if submission is not None and (
+        submission.state == "scored"
+        or (asker and (asker.is_host or asker.id == submission.participant_id))
+    ):
+        return submission
+    raise NotFoundError(f"There is no submission {submission_id} that you may see.")
+
+
+def own_submission(session: Session, submission_id: UUID, owner: Participant) -> Submission:
+    """Return a submission that the participant may change: their own, or any if host.
+
+    Raises:
+        NotFoundError: If there is none such.
+    """
+    submission = visible_submission(session, submission_id, owner)
+    if not owner.is_host and submission.participant_id != owner.id:
+        raise NotFoundError(f"Submission {submission_id} is not yours.")
+    return submission
+
+
+def submissions_of(
+    session: Session, owner: Participant, before: UUID | None, limit: int
+) -> Sequence[Submission]:
+    """Return the participant's submissions, latest first, from after `before` on."""
+    query = (
+        select(Submission)
+        .where(Submission.participant_id == owner.id)
+        .options(selectinload(Submission.scores))
+        .order_by(Submission.created_at.desc(), Submission.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        last = session.get(Submission, before)
+        if last is None or last.participant_id != owner.id:
+            raise InvalidSubmissionError("The page token is not one that this list gave out.")
+        query = query.where(
+            func.row(Submission.created_at, Submission.id) < func.row(last.created_at, last.id)
+        )
+    return session.scalars(query).all()
+
+
+def queue_position(session: Session, submission: Submission) -> int | None:
+    """Return how many submissions are served before this one is done, itself counted."""
+    if submission.state != "queued":
+        return None
+    ahead = session.scalar(
+        select(func.count()).where(
+            Submission.state == "queued", Submission.queued_at <= submission.queued_at
+        )
+    )
+    return ahead or 1
+
+
+def _change(session: Session, claim: Claim, values: dict[str, Any]) -> None:
+    """Change a submission that the worker still holds."""
+    row = session.execute(
+        update(Submission)
+        .where(
+            Submission.id == claim.submission_id,
+            Submission.state == "running",
+            Submission.attempt == claim.attempt,
+        )
+        .values(**values)
+        .returning(Submission.id)
+    ).one_or_none()
+    if row is None:
+        raise LeaseLostError(f"submission {claim.submission_id} is no longer this worker's")
+
+
+def _end(state: str) -> dict[str, Any]:
+    return {"state": state, "lease_expires_at": None, "finished_at": func.clock_timestamp()}
+
+
+def _requeued_or_failed(max_attempts: int) -> dict[str, Any]:
+    again: ColumnElement[bool] = Submission.attempt < max_attempts
+    return {
+        "state": case((again, "queued"), else_="failed"),
+        "lease_expires_at": None,
+        "announced_at": None,
+        "finished_at": case((again, None), else_=func.clock_timestamp()),
+        "reason": case((again, None), else_=INFRASTRUCTURE),
+        "message": case(
+            (again, None),
+            else_=f"The service failed {max_attempts} times to score this submission. The fault "
+            "is ours and does not count against your limit: please submit again later.",
+        ),
+    }
