@@ -18,8 +18,8 @@ class Density:
     """A valid density field.
 
     Attributes:
-        values: Shape (side, side, side), or (1, side, side) for a 2D field; C order, native
-            float32, or float64 where float32 would change a value.
+        values: Shape (side, side, side), or (1, side, side) for a 2D field; C order, read-only,
+            native float32, or float64 where float32 would change a value.
         ndim: Dimensions of the field, 2 or 3.
         mean: Mean over the voxels, in particles per voxel.
         constant: Whether all voxels are equal.
@@ -52,13 +52,13 @@ def as_density(field: npt.ArrayLike) -> Density:
         raise ValueError(f"a field must be a square or a cube, not an array of {array.shape}")
     if array.dtype.kind not in "biuf":
         raise ValueError(f"a field must hold real numbers, not {array.dtype}")
-    values = _exact_float(array)
+    values = _read_only(_exact_float(array))
     bits = values.view(np.uint32 if values.dtype == np.float32 else np.uint64)
     largest = np.array(np.finfo(values.dtype).max).view(bits.dtype)[()]
     total, odd, others = _survey(values.ravel(), bits.ravel(), largest)
     if odd:
         _refuse_odd(values)
-        values = np.abs(values)
+        values = _read_only(np.abs(values))
     if total == 0:
         raise ValueError("a field must hold matter, but every voxel is zero")
     shape = (1,) * (3 - array.ndim) + array.shape
@@ -78,15 +78,22 @@ def _refuse_odd(values: Array) -> None:
 
 def _exact_float(array: Array) -> Array:
     """Return the array as contiguous float32 if that is exact, else as float64."""
-    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    native = np.require(array, array.dtype.newbyteorder("="), ["C", "ALIGNED"])
     if np.can_cast(native.dtype, np.float32):
         return native.astype(np.float32, copy=False)
     if native.dtype.itemsize > 8:
         native = native.astype(np.float64)
     single = np.empty(native.shape, np.float32)
-    if _narrow(native.ravel(), single.ravel()):
+    if _narrow(_read_only(native).ravel(), single.ravel()):
         return single
     return native.astype(np.float64, copy=False)
+
+
+def _read_only(array: Array) -> Array:
+    """Return a view that cannot be written: to Numba, that is a type of its own."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @kernel

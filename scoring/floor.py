@@ -52,7 +52,7 @@ def floor_from_halves(real: SetStatistics) -> Floor:
 
 
 def _join(train: SetStatistics, held_out: SetStatistics) -> SetStatistics:
-    if train.shape != held_out.shape:
+    if train.shape != held_out.shape or train.psd.shape[1] != held_out.psd.shape[1]:
         raise ValueError(f"fields of {train.shape} and {held_out.shape} cannot be pooled")
     return SetStatistics(
         psd=np.concatenate([train.psd, held_out.psd]),

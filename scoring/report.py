@@ -42,10 +42,15 @@ class StatisticScore:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StatisticScore":
         """Rebuild a score from the object that JSON makes of it; unknown keys are passed over."""
-        numbers = {
-            name: _number(values[name]) for name in cls.__dataclass_fields__ if name != "ci95"
-        }
-        return cls(**numbers, ci95=_interval(values["ci95"]))  # type: ignore[arg-type]
+        return cls(
+            d2=_number(values["d2"]),
+            score=_number_or_none(values["score"]),
+            d2_jackknife=_number_or_none(values["d2_jackknife"]),
+            ci95=_interval_or_none(values["ci95"]),
+            floor=_number_or_none(values["floor"]),
+            floor_spread=_number_or_none(values["floor_spread"]),
+            scatter_ratio=_number_or_none(values["scatter_ratio"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,11 @@ class ScoreReport:
                 psd=StatisticScore.from_dict(values["psd"]),
                 mass=StatisticScore.from_dict(values["mass"]),
                 peak=StatisticScore.from_dict(values["peak"]),
-                overall=_number(values["overall"]),
-                overall_ci95=_interval(values["overall_ci95"]),
+                overall=_number_or_none(values["overall"]),
+                overall_ci95=_interval_or_none(values["overall_ci95"]),
                 scorer_version=str(values["scorer_version"]),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is no score report: {error!r}") from error
 
     @classmethod
@@ -102,9 +107,10 @@ class ScoreReport:
         Raises:
             ValueError: If the text is anything else.
         """
-        values = json.loads(text)
-        if not isinstance(values, dict):
-            raise ValueError("this is no score report: it is not a JSON object")
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"this is no score report: {error}") from error
         return cls.from_dict(values)
 
 
@@ -149,18 +155,18 @@ def overall(scores: tuple[StatisticScore, ...]) -> float | None:
     return math.prod(share for share in attained if share is not None) ** (1 / len(attained))
 
 
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
+def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{value!r} is not a number")
     return float(value)
 
 
-def _interval(value: Any) -> tuple[float, float] | None:
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _interval_or_none(value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
-    low, high = (_number(bound) for bound in value)
-    if low is None or high is None:
-        raise TypeError(f"{value!r} is not an interval")
-    return low, high
+    low, high = value
+    return _number(low), _number(high)

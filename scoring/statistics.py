@@ -65,7 +65,7 @@ class SetStatistics:
 
     def __post_init__(self) -> None:
         for name in STATISTICS:
-            rows = np.ascontiguousarray(getattr(self, name), np.float64)
+            rows = np.array(getattr(self, name), np.float64, order="C")
             if rows.ndim != 2 or not rows.size:
                 raise ValueError(f"{name} must have shape (fields, bins), not {rows.shape}")
             if not (np.isfinite(rows).all() and rows.min() >= 0):
