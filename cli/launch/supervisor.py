@@ -195,6 +195,7 @@ class _Child:
     def __init__(self, service: Service, folder: Path) -> None:
         self.service = service
         self.log = log_path(folder, service.name)
+        self._folder = folder
         self.supervised = False
         self.deaths = 0
         self.spawned_at = 0.0
@@ -214,6 +215,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                cwd=self._folder,
                 start_new_session=True,
             )
         self._pid_file.write_text(f"{self._process.pid}\n")
