@@ -1,4 +1,4 @@
-"""The `cosmoboard` command. A subcommand is imported when it is asked for, so that each is instant."""
+"""The `cosmoboard` command; a subcommand is imported when it is asked for, so each is instant."""
 
 from importlib import import_module
 

@@ -29,9 +29,9 @@ import click
 def up(*, once: bool, port: int, folder: Path) -> None:
     """Serve a board with scored submissions, until Ctrl-C.
 
-    Starts a Postgres, a Valkey, a worker and the API; builds the demo reference, submits the baseline's
-    archives over HTTP, and shows how they rank. A second start on the same folder goes on from there.
-    With DATABASE_URL or BROKER_URL set, that one is used and none is started.
+    Starts a Postgres, a Valkey, a worker and the API; builds the demo reference, submits the
+    baseline's archives over HTTP, and shows how they rank. A second start on the same folder goes
+    on from there. With DATABASE_URL or BROKER_URL set, that one is used and none is started.
     """
     from cli.launch.errors import LaunchError
     from cli.launch.session import serve

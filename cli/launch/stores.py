@@ -14,9 +14,8 @@ def start_stores(supervisor: Supervisor, folder: Path) -> dict[str, str]:
     Raises:
         LaunchError: One of the two cannot be started.
     """
-    addresses = {
-        key: os.environ[key] for key in ("DATABASE_URL", "BROKER_URL") if key in os.environ
-    }
+    given = ("DATABASE_URL", "BROKER_URL")
+    addresses = {name: os.environ[name] for name in given if os.environ.get(name)}
     if "DATABASE_URL" not in addresses:
         endpoint = recorded_endpoint(folder, "postgres")
         supervisor.start(services.postgres(folder, endpoint))
