@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from board.errors import NoReferenceError
@@ -55,7 +56,7 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
         .join(Participant, Submission.participant_id == Participant.id)
         .join(Score, Score.submission_id == Submission.id)
         .where(Score.reference_id == reference.id, Submission.state == "scored")
-        .distinct(Submission.id)
+        .ext(distinct_on(Submission.id))
         .order_by(Submission.id, Score.id.desc())
     )
     return [
