@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SetStatistics,
         field_statistics,
         set_statistics,
+        warm_up,
     )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "floor_from_pool",
     "set_statistics",
     "use_cache",
+    "warm_up",
     "wavenumbers",
 ]
 
@@ -58,6 +60,7 @@ _HOMES = {
     "floor_from_pool": "floor",
     "set_statistics": "statistics",
     "use_cache": "power_spectrum",
+    "warm_up": "statistics",
     "wavenumbers": "power_spectrum",
 }
 

@@ -35,22 +35,22 @@ class Bins:
 
 
 @functools.cache
-def thresholds(bins: Bins, dtype: str) -> Array:
+def thresholds(bins: Bins, dtype: np.dtype[Any]) -> Array:
     """Return the smallest float that each bin but the first holds, shape (BINS - 1,).
 
     To compare with these decides as the scale's own expression would, rounding included.
 
     Args:
         bins: The bins.
-        dtype: "float32" or "float64".
+        dtype: float32 or float64.
     """
     return np.array([_first_at(bins, edge, dtype) for edge in bins.edges[1:-1]], dtype)
 
 
-def _first_at(bins: Bins, edge: float, dtype: str) -> Any:
+def _first_at(bins: Bins, edge: float, dtype: np.dtype[Any]) -> Any:
     """Return the smallest x >= 0 whose scale is at least `edge`, by bisection."""
     # The bit patterns of floats >= 0 are ordered as the floats are.
-    unsigned = np.uint32 if dtype == "float32" else np.uint64
+    unsigned = np.uint32 if dtype == np.float32 else np.uint64
     below, at = 0, int(np.array(np.finfo(dtype).max).view(unsigned))
     while at - below > 1:
         middle = (below + at) // 2

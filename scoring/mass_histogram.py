@@ -20,20 +20,20 @@ def mass_histogram(density: Density) -> Array:
     Returns:
         Counts, shape (20,), float64. (Paper, section 2.3, statistic 1; not normalised.)
     """
-    values = density.values.ravel()
-    reaching = _count_reaching(values, thresholds(MASS_BINS, values.dtype.name))
-    return -np.diff(reaching, prepend=values.size, append=0).astype(np.float64)
+    values = density.values
+    return _count(values.ravel(), thresholds(MASS_BINS, values.dtype))
 
 
 @kernel
-def _count_reaching(values: Array, levels: Array) -> Array:
-    """Count the values at or above each level."""
-    counts = np.zeros(levels.size, np.int64)
+def _count(values: Array, levels: Array) -> Array:
+    """Count the values that reach each level, then those between two."""
+    reaching = np.zeros(levels.size + 2, np.int64)
+    reaching[0] = values.size
     for start in range(0, values.size, _CHUNK):
         part = values[start : start + _CHUNK]
         for t in range(levels.size):
             reached = np.int32(0)  # as wide as a float32, so that the loop vectorises
             for i in range(part.size):
                 reached = np.int32(reached + np.int32(part[i] >= levels[t]))
-            counts[t] += reached
-    return counts
+            reaching[t + 1] += reached
+    return (reaching[:-1] - reaching[1:]).astype(np.float64)

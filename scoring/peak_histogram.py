@@ -24,7 +24,7 @@ def peak_histogram(density: Density) -> Array:
     Returns:
         Counts, shape (20,), float64. (Paper, section 2.3, statistic 3; not normalised.)
     """
-    return _count_peaks(density.values, thresholds(PEAK_BINS, density.values.dtype.name))
+    return _count_peaks(density.values, thresholds(PEAK_BINS, density.values.dtype))
 
 
 @kernel
@@ -52,7 +52,10 @@ def _count_peaks(values: Array, levels: Array) -> Array:
             row = values[z, y]
             for x in range(columns):
                 if row[x] == highest[x] and not _is_flat(values, z, y, x):
-                    counts[np.searchsorted(levels, row[x], side="right")] += 1
+                    level = 0
+                    while level < levels.size and row[x] >= levels[level]:
+                        level += 1
+                    counts[level] += 1
     return counts.astype(np.float64)
 
 
@@ -72,9 +75,8 @@ def _filter_plane(plane: Array, across: Array, result: Array) -> None:
             across[y, _REACH : _REACH + inner],
         )
         for x in range(min(_REACH, columns)):
-            across[y, x] = row[: x + _REACH + 1].max()
-        for x in range(max(columns - _REACH, 0), columns):
-            across[y, x] = row[max(x - _REACH, 0) :].max()
+            across[y, x] = _highest(row, x)
+            across[y, columns - 1 - x] = _highest(row, columns - 1 - x)
     for y in range(rows):
         _largest(
             across[max(y - 2, 0)],
@@ -91,6 +93,15 @@ def _largest(a: Array, b: Array, c: Array, d: Array, e: Array, result: Array) ->
     """Write the elementwise maximum of five rows to `result`."""
     for x in range(result.size):
         result[x] = max(max(max(a[x], b[x]), max(c[x], d[x])), e[x])
+
+
+@kernel
+def _highest(row: Array, x: int) -> float:
+    """Return the maximum over a window of a row, which ends at the borders."""
+    highest = row[x]
+    for i in range(max(x - _REACH, 0), min(x + _REACH + 1, row.size)):
+        highest = max(highest, row[i])
+    return float(highest)
 
 
 @kernel

@@ -25,6 +25,8 @@ B = TypeVar("B")
 STATISTICS = ("psd", "mass", "peak")
 """The names of the three statistics, in the order of the paper's Table 1."""
 
+_WORTH_A_THREAD = 1 << 16  # voxels: to hand over a smaller field takes longer than its statistics
+
 _UNREADABLE = (EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
@@ -151,7 +153,7 @@ def set_statistics(
         fields: Density fields of one shape, as `field_statistics` takes them: an array of shape
             (n, side, ...), a list, or a generator that reads an archive.
         device: Where the histograms are computed.
-        threads: Fields that are worked on at a time.
+        threads: Fields that are worked on at a time; small fields are always taken one by one.
 
     Raises:
         ValueError: If there is no field, if shapes differ, or if a field is not valid; the message
@@ -163,6 +165,8 @@ def set_statistics(
     except StopIteration:
         raise ValueError("a set must hold at least one field, but it is empty") from None
     shape = first.shape
+    if first.size < _WORTH_A_THREAD:
+        threads = 1
 
     def statistics(numbered: tuple[int, npt.ArrayLike]) -> FieldStatistics:
         index, field = numbered
@@ -182,6 +186,17 @@ def set_statistics(
     rows = [(field.psd, field.mass, field.peak) for field in done]
     psd, mass, peak = (np.array(column) for column in zip(*rows, strict=True))
     return SetStatistics(psd, mass, peak, shape)
+
+
+def warm_up(shape: tuple[int, ...]) -> None:
+    """Compile the kernels and plan the Fourier transform, so that no field has to wait for it.
+
+    Args:
+        shape: Shape of the fields to come.
+    """
+    ramp = np.arange(1.0, np.prod(shape) + 1, dtype=np.float32).reshape(shape)
+    set_statistics([ramp])
+    field_statistics(np.array([[1, 2], [3, 1 + 2**-40]]))  # the kernels for float64
 
 
 def _map_in_threads(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
