@@ -5,6 +5,7 @@ import lzma
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -36,15 +37,15 @@ class MemberReader:
     """
 
     def __init__(self, file: BinaryIO, member: Member, zlib_module: ModuleType) -> None:
-        self._file = file
         self._member = member
         self._zlib = zlib_module
-        self._at = member.start
-        self._end = member.start + member.compressed_size
-        self._left = member.size
         self._crc = 0
         self._spare = memoryview(b"")
-        self._pieces = self._stored() if member.method == STORED else self._inflated()
+        self._pieces = (
+            _stored_pieces(file, member, member.start)
+            if member.method == STORED
+            else _inflated_pieces(file, member, zlib_module)
+        )
 
     def read(self, length: int) -> bytes:
         """Return exactly the next `length` bytes."""
@@ -62,108 +63,110 @@ class MemberReader:
         filled = 0
         while filled < len(buffer):
             if not self._spare:
-                self._spare = memoryview(next(self._pieces, b""))
-                if not self._spare:
-                    raise self._truncated()
+                piece = next(self._pieces, None)
+                if piece is None:
+                    raise _truncated(self._member)
+                self._spare = memoryview(piece)
             taken = min(len(self._spare), len(buffer) - filled)
             buffer[filled : filled + taken] = self._spare[:taken]
             self._crc = self._zlib.crc32(self._spare[:taken], self._crc)
             self._spare = self._spare[taken:]
             filled += taken
-        self._left -= filled
 
     def finish(self) -> None:
         """Check that nothing is left, and the checksum of all that was read.
 
         Raises:
-            ArchiveError: `too_large` where the member inflates to more than it declares,
-                `truncated` where to less, `corrupt` where the data are not what was written.
+            ArchiveError: `too_large` where the member inflates to more than it declares, `corrupt`
+                where the data are not what was written.
         """
-        if self._left > 0:
-            raise self._truncated()
-        if self._left < 0 or self._spare or next(self._pieces, b""):
+        if len(self._spare) or next(self._pieces, b""):
             raise ArchiveError(
                 "too_large",
                 f"Member {self._member.name!r} inflates to more than it declares: write the "
                 "archive again.",
             )
-        if self._at != self._end:
-            raise self._corrupt("more data follow its end")
         if self._crc != self._member.crc:
-            raise self._corrupt("its checksum is wrong")
+            raise _corrupt(self._member, "its checksum is wrong")
 
-    def _stored(self) -> Iterator[bytes]:
-        """Yield the member's bytes as they are in the file."""
-        while self._at < self._end:
-            self._file.seek(self._at)
-            piece = self._file.read(min(CHUNK, self._end - self._at))
-            if not piece:
-                raise self._truncated()
-            self._at += len(piece)
-            yield piece
 
-    def _inflated(self) -> Iterator[bytes]:
-        """Yield non-empty pieces that hold, together, at most one byte more than declared."""
-        allowance = self._member.size + 1
-        decoder = self._decoder()
-        for data in self._stored():
-            while True:
-                piece = self._decompress(decoder, data, min(CHUNK, allowance))
-                allowance -= len(piece)
-                if piece:
-                    yield piece
-                if decoder.eof or not allowance:
-                    if decoder.unused_data:
-                        raise self._corrupt("more data follow its end")
-                    return
-                data = getattr(decoder, "unconsumed_tail", b"")
-                if not piece and not data:
-                    break
-        if self._member.method != LZMA:  # whose end mark is optional
-            raise self._truncated()
+def _stored_pieces(file: BinaryIO, member: Member, start: int) -> Iterator[bytes]:
+    """Yield the member's bytes from `start` on as they are in the file."""
+    end = member.start + member.compressed_size
+    while start < end:
+        file.seek(start)
+        piece = file.read(min(CHUNK, end - start))
+        if not piece:
+            raise _truncated(member)
+        start += len(piece)
+        yield piece
 
-    def _decompress(self, decoder: Any, data: bytes, length: int) -> bytes:
-        try:
-            return decoder.decompress(data, length)  # type: ignore[no-any-return]
-        except (self._zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-            raise self._corrupt("it cannot be inflated") from error
 
-    def _decoder(self) -> Any:
-        if self._member.method == DEFLATED:
-            return self._zlib.decompressobj(-15)
-        if self._member.method == BZIP2:
-            return bz2.BZ2Decompressor()
-        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[self._lzma_filter()])
+def _inflated_pieces(file: BinaryIO, member: Member, zlib_module: ModuleType) -> Iterator[bytes]:
+    """Yield non-empty pieces that hold, together, at most one byte more than declared."""
+    allowance = member.size + 1
+    decoder, start = _decoder(file, member, zlib_module)
+    compressed = _stored_pieces(file, member, start)
+    for data in compressed:
+        while True:
+            try:
+                piece = decoder.decompress(data, min(CHUNK, allowance))
+            except (zlib_module.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+                raise _corrupt(member, "it cannot be inflated") from error
+            allowance -= len(piece)
+            if piece:
+                yield piece
+            if not allowance:
+                return
+            if decoder.eof:
+                if decoder.unused_data or next(compressed, b""):
+                    raise _corrupt(member, "more data follow its end")
+                return
+            data = getattr(decoder, "unconsumed_tail", b"")
+            if not piece and not data:
+                break
+    if member.method != LZMA:  # whose end mark is optional
+        raise _truncated(member)
 
-    def _lzma_filter(self) -> dict[str, int]:
-        """Read the properties that precede LZMA data in a zip (APPNOTE 5.8.8)."""
-        self._file.seek(self._at)
-        head = self._file.read(9)
-        if len(head) < 9 or self._at + 9 > self._end:
-            raise self._truncated()
-        self._at += 9
-        length, packed, dictionary = struct.unpack("<2xHBI", head)
-        lp_and_pb, lc = divmod(packed, 9)
-        pb, lp = divmod(lp_and_pb, 5)
-        if length != 5 or pb > 4 or lc + lp > 4:
-            raise self._corrupt("its LZMA properties are invalid")
-        if dictionary > MAX_LZMA_DICTIONARY:
-            raise ArchiveError(
-                "too_large",
-                f"Member {self._member.name!r} needs too much memory to inflate: write the "
-                "archive again with numpy.savez_compressed.",
-            )
-        return {"id": lzma.FILTER_LZMA1, "dict_size": dictionary, "lc": lc, "lp": lp, "pb": pb}
 
-    def _truncated(self) -> ArchiveError:
-        return ArchiveError(
-            "truncated",
-            f"Member {self._member.name!r} holds less than it declares: upload or copy the "
-            "archive again.",
+def _decoder(file: BinaryIO, member: Member, zlib_module: ModuleType) -> tuple[Any, int]:
+    """Return the member's decompressor, and where its input starts."""
+    if member.method == DEFLATED:
+        return zlib_module.decompressobj(-15), member.start
+    if member.method == BZIP2:
+        return bz2.BZ2Decompressor(), member.start
+    properties = b"".join(_stored_pieces(file, replace(member, compressed_size=9), member.start))
+    if member.compressed_size < len(properties):
+        raise _truncated(member)
+    filters = [_lzma_filter(member, properties)]
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters), member.start + len(properties)
+
+
+def _lzma_filter(member: Member, properties: bytes) -> dict[str, int]:
+    """Read the properties that precede LZMA data in a zip (APPNOTE 5.8.8)."""
+    length, packed, dictionary = struct.unpack("<2xHBI", properties)
+    lp_and_pb, lc = divmod(packed, 9)
+    pb, lp = divmod(lp_and_pb, 5)
+    if length != 5 or pb > 4 or lc + lp > 4:
+        raise _corrupt(member, "its LZMA properties are invalid")
+    if dictionary > MAX_LZMA_DICTIONARY:
+        raise ArchiveError(
+            "too_large",
+            f"Member {member.name!r} needs too much memory to inflate: write the archive again "
+            "with numpy.savez_compressed.",
         )
+    return {"id": lzma.FILTER_LZMA1, "dict_size": dictionary, "lc": lc, "lp": lp, "pb": pb}
 
-    def _corrupt(self, fault: str) -> ArchiveError:
-        return ArchiveError(
-            "corrupt",
-            f"Member {self._member.name!r} is damaged, {fault}: upload or copy the archive again.",
-        )
+
+def _truncated(member: Member) -> ArchiveError:
+    return ArchiveError(
+        "truncated",
+        f"Member {member.name!r} holds less than it declares: upload or copy the archive again.",
+    )
+
+
+def _corrupt(member: Member, fault: str) -> ArchiveError:
+    return ArchiveError(
+        "corrupt",
+        f"Member {member.name!r} is damaged, {fault}: upload or copy the archive again.",
+    )

@@ -93,7 +93,7 @@ def _real_dtype(name: str, descr: str) -> np.dtype[np.generic]:
             pass
     raise ArchiveError(
         "wrong_dtype",
-        f"Member {name!r} has dtype {descr}: save real integers or floats, such as float32.",
+        f"Member {name!r} has dtype {descr[:40]!a}: save real integers or floats, such as float32.",
     )
 
 

@@ -74,10 +74,10 @@ def zip_members(file: BinaryIO) -> list[Member]:
     members = _central_directory(_read(file, directory_start, directory_size), entries)
     _refuse_duplicates(members)
     members.sort(key=lambda member: member.start)
-    ends = [member.start for member in members[1:]] + [directory_start]
-    if members and members[0].start != 0:
+    starts = [*(member.start for member in members), directory_start]
+    if starts[0] != 0:
         raise ArchiveError("corrupt", f"The archive has bytes before its first member: {_REWRITE}.")
-    return [_locate(file, member, end) for member, end in zip(members, ends, strict=True)]
+    return [_locate(file, member, end) for member, end in zip(members, starts[1:], strict=True)]
 
 
 def _read(file: BinaryIO, start: int, length: int) -> bytes:
@@ -165,7 +165,7 @@ def _central_directory(directory: bytes, entries: int) -> list[Member]:
         if at + _CENTRAL_HEADER.size > len(directory):
             raise ArchiveError("inconsistent", f"The archive's directory is too short: {_REWRITE}.")
         fields = _CENTRAL_HEADER.unpack_from(directory, at)
-        signature, system, _, flags, method, _, _, crc, compressed_size, size = fields[:10]
+        signature, made_by, _, flags, method, _, _, crc, compressed_size, size = fields[:10]
         name_length, extra_length, comment_length, disk, _, attributes, start = fields[10:]
         name_at = at + _CENTRAL_HEADER.size
         extra_at = name_at + name_length
@@ -177,7 +177,7 @@ def _central_directory(directory: bytes, entries: int) -> list[Member]:
         size, compressed_size, start = _with_zip64(
             name, directory[extra_at : extra_at + extra_length], (size, compressed_size, start)
         )
-        _refuse_unreadable(name, flags, method, attributes, system)
+        _refuse_unreadable(name, flags, method, attributes, made_by >> 8)
         members.append(Member(name, raw_name, method, flags, crc, compressed_size, size, start))
     if at != len(directory):
         raise ArchiveError(
