@@ -28,6 +28,9 @@ def make_celery(broker_url: str) -> Celery:
             "socket_connect_timeout": 5,
             "socket_timeout": 30,
             "retry_on_timeout": False,
+            # Announcing must not hold up a request: the sweeper announces what is left.
+            "max_retries": 1,
+            "interval_start": 0,
         },
         task_publish_retry=False,
     )
