@@ -14,6 +14,7 @@ from cubes.tracks import TRACKS, Track
 _log = logging.getLogger(__name__)
 
 _A_DAY = 24 * 3600
+_WARM_UP = 300  # seconds that a worker process may take to compile and plan
 
 
 def deadline(track: Track, settings: Settings) -> float:
@@ -35,6 +36,7 @@ def make_worker(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        worker_proc_alive_timeout=_WARM_UP,
         task_time_limit=max(deadline(track, settings) for track in TRACKS.values()) + 60,
         broker_connection_max_retries=None,
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -51,11 +53,12 @@ def make_worker(settings: Settings) -> Celery:
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _prepare_process(**_: Any) -> None:
-    """Forget the parent's connections, and compile the kernels before the first submission."""
-    from worker.evaluate import warm_up
+    """Forget the parent's connections; compile and plan before the first submission."""
+    from scoring import warm_up
 
     get_engine().dispose(close=False)
-    warm_up()
+    for track in TRACKS.values():
+        warm_up(track.shape)
 
 
 app = make_worker(get_settings())

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cubes.archive import read_fields
 from cubes.tracks import Track
-from scoring import Floor, ScoreReport, SetStatistics, compare, field_statistics, set_statistics
+from scoring import Floor, ScoreReport, SetStatistics, compare, set_statistics
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,6 @@ def evaluate_archive(
     """
     statistics = set_statistics(_reported(read_fields(path, track), progress), threads=threads)
     return Evaluation(compare(held_out, statistics, floor=floor), statistics)
-
-
-def warm_up() -> None:
-    """Compile what is compiled on first use."""
-    for ndim in (2, 3):
-        field_statistics(np.ones((32,) * ndim, np.float32) + np.eye(32, dtype=np.float32))
 
 
 def _reported(
