@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from importlib.resources import as_file, files
 from typing import Literal
 
+import numpy as np
+
 from cubes.archive import Field, read_fields
 from cubes.tracks import TRACKS
 from cubes.transform import downscale
@@ -15,8 +17,8 @@ DEMO_TRACKS = ("3d-64", "3d-32")
 def demo_fields(track_name: str, part: Literal["train", "held-out"]) -> Iterator[Field]:
     """Yield the 30 demo fields of a track, one at a time.
 
-    Those of `3d-64` are float32, in particles per voxel; those of `3d-32` are made from them by
-    `cubes.transform.downscale`, float64.
+    They are float32, in particles per voxel; those of `3d-32` are made from those of `3d-64` by
+    `cubes.transform.downscale`.
 
     Args:
         track_name: `3d-64` or `3d-32`.
@@ -35,4 +37,4 @@ def demo_fields(track_name: str, part: Literal["train", "held-out"]) -> Iterator
     factor = full.side // TRACKS[track_name].side
     with as_file(files(__name__) / f"{part}-64.npz") as path:
         for field in read_fields(path, full):
-            yield field if factor == 1 else downscale(field, factor)
+            yield downscale(field, factor).astype(np.float32)
