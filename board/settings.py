@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     daily_limit: Annotated[int, Field(ge=1)] = 10
     """Submissions a day (UTC) per participant and track."""
 
+    stall_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """An upload of which less than a megabyte arrives in this time is given up."""
+
     lease_seconds: Annotated[float, Field(gt=0)] = 15.0
     sweep_seconds: Annotated[float, Field(gt=0)] = 5.0
     resend_seconds: Annotated[float, Field(gt=0)] = 30.0

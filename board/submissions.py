@@ -139,8 +139,9 @@ def create_submission(
         QuotaExceededError: If the daily limit is used up.
     """
     lock_participant(session, participant.id)
-    earlier = _submission_of_key(session, participant, new, archive)
+    earlier = submission_of_key(session, participant, new.idempotency_key)
     if earlier is not None:
+        _require_same(earlier, new, archive)
         return earlier
     existing = session.scalar(
         select(Submission.id).where(
@@ -168,23 +169,26 @@ def create_submission(
     return submission
 
 
-def _submission_of_key(
-    session: Session, participant: Participant, new: NewSubmission, archive: StoredArchive
+def submission_of_key(
+    session: Session, participant: Participant, idempotency_key: str | None
 ) -> Submission | None:
-    if new.idempotency_key is None:
+    """Return the participant's submission that came with this key, if there is one."""
+    if idempotency_key is None:
         return None
-    earlier = session.scalars(
+    return session.scalars(
         select(Submission).where(
             Submission.participant_id == participant.id,
-            Submission.idempotency_key == new.idempotency_key,
+            Submission.idempotency_key == idempotency_key,
         )
     ).one_or_none()
-    if earlier is not None and (earlier.track, earlier.sha256) != (new.track, archive.sha256):
+
+
+def _require_same(earlier: Submission, new: NewSubmission, archive: StoredArchive) -> None:
+    if (earlier.track, earlier.sha256) != (new.track, archive.sha256):
         raise IdempotencyConflictError(
             f"This Idempotency-Key was used for submission {earlier.id}, of another archive or "
             "track: use a new key for each submission."
         )
-    return earlier
 
 
 def mark_announced(session: Session, submission_id: UUID) -> None:

@@ -1,0 +1,73 @@
+"""The web application: `uvicorn api.app:create_app --factory`."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from api import health, leaderboard, openapi, pages, participants, submissions, tracks
+from api.middleware import Lingering, SecurityHeaders
+from api.problems import answer_with_problems, problem_responses
+from board.settings import get_settings
+from board.storage import Storage
+from board.sweeper import sweep
+
+_log = logging.getLogger(__name__)
+
+
+def create_app() -> FastAPI:
+    """Return the application: the API under /api/v1 and the pages.
+
+    Raises:
+        SettingsError: The environment lacks a setting or holds an unsafe one.
+    """
+    get_settings()
+    app = FastAPI(
+        title="Cosmoboard",
+        summary="A leaderboard of generative models of the cosmic web.",
+        version=version("cosmoboard"),
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.add_middleware(Lingering)
+    app.add_middleware(SecurityHeaders)
+    answer_with_problems(app, pages.error_page)
+    api = APIRouter(
+        prefix="/api/v1",
+        responses=problem_responses("invalid_request", "internal_error", "unavailable"),
+    )
+    for module in (submissions, leaderboard, tracks, participants):
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    pages.add_pages(app)
+    openapi.describe(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    stopping = threading.Event()
+    sweeper = threading.Thread(target=_sweep_until, args=(stopping,), name="sweeper")
+    sweeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        await run_in_threadpool(sweeper.join)
+
+
+def _sweep_until(stopping: threading.Event) -> None:
+    settings = get_settings()
+    storage = Storage(settings.data)
+    while not stopping.wait(settings.sweep_seconds):
+        try:
+            sweep(settings, storage)
+        except Exception:  # whatever it is, submissions wait for the next sweep
+            _log.exception("the sweep failed; the next one is in %g s", settings.sweep_seconds)
