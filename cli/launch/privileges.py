@@ -46,6 +46,8 @@ def command_prefix(
             "--clear-groups",
             "--inh-caps=+dac_override",
             "--ambient-caps=+dac_override",
+            # Postgres asks access(2) for its own programs, which ignores that right otherwise.
+            "--securebits=+no_setuid_fixup",
         ]
     if death_signal is not None:
         options.append(f"--pdeathsig={death_signal.name.removeprefix('SIG')}")

@@ -77,6 +77,8 @@ def valkey(folder: Path, endpoint: Endpoint) -> Service:
         "dir": str(home),
         "appendonly": "yes",
         "save": "",
+        # A title would be written over the environment, by which the process is recognised.
+        "set-proc-title": "no",
     }
     configuration.touch(mode=0o600)
     configuration.write_text("".join(f"{key} {_quoted(value)}\n" for key, value in options.items()))

