@@ -5,9 +5,14 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "auth": "cli.auth:auth",
+    "leaderboard": "cli.leaderboard:leaderboard",
     "participant": "cli.participant:participant",
     "reference": "cli.reference:reference",
     "score": "cli.score:score",
+    "status": "cli.status:status",
+    "submissions": "cli.submissions:submissions",
+    "submit": "cli.submit:submit",
     "up": "cli.up:up",
     "validate": "cli.validate:validate",
 }

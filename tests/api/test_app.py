@@ -11,7 +11,7 @@ import pytest
 
 from api.problems import PROBLEMS
 from board.submissions import claim_submission
-from tests.api.conftest import bearer, form
+from tests.boards import bearer, form
 from tests.servers import Server
 
 

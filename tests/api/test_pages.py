@@ -2,7 +2,7 @@
 
 import re
 
-from tests.api.conftest import bearer
+from tests.boards import bearer
 
 EVIL = "<script>alert(1)</script>"
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.api.conftest import TRACK, bearer, form
+from tests.boards import TRACK, bearer, form
 
 URL = "/api/v1/submissions"
 

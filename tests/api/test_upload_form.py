@@ -13,7 +13,7 @@ import pytest
 
 from api.intake import LARGEST_ARCHIVE, archive_limit
 from cubes.archive import write_archive
-from tests.api.conftest import TRACK, bearer, form
+from tests.boards import TRACK, bearer, form
 from tests.servers import Server
 
 URL = "/api/v1/submissions"
