@@ -34,7 +34,7 @@ def up(*, once: bool, port: int, folder: Path) -> None:
     on from there. With DATABASE_URL or BROKER_URL set, that one is used and none is started.
     """
     from cli.launch.errors import LaunchError
-    from cli.launch.session import serve
+    from cli.launch.serve import serve
 
     try:
         serve(folder, port=port, once=once)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -91,6 +92,30 @@ def valkey(folder: Path, endpoint: Endpoint) -> Service:
     )
 
 
+def worker(environment: Mapping[str, str]) -> Service:
+    """Return the Celery worker: ready once it lives, since queued submissions wait for it."""
+    words = ("-m", "celery", "-A", "worker.app", "worker", "--loglevel=INFO", "--without-mingle")
+    return Service(
+        name="worker",
+        argv=(sys.executable, *words),
+        env=environment,
+        ready=lambda: True,
+        grace=15,
+    )
+
+
+def api(environment: Mapping[str, str], port: int) -> Service:
+    """Return the API and its pages, at `port` of 127.0.0.1."""
+    words = ("-m", "uvicorn", "--factory", "api.app:create_app", "--host", HOST)
+    options = ("--port", str(port), "--timeout-graceful-shutdown", "5")
+    return Service(
+        name="api",
+        argv=(sys.executable, *words, *options),
+        env=environment,
+        ready=lambda: _api_answers(f"http://{HOST}:{port}/readyz"),
+    )
+
+
 def _make_cluster(cluster: Path, password: str) -> None:
     """Run initdb beside the cluster's place and move the result there: it is whole or missing."""
     unfinished = cluster.with_name("postgres.unfinished")
@@ -156,6 +181,15 @@ def _broker_answers(url: str) -> bool:
         with redis.Redis.from_url(url, socket_timeout=2) as client:
             return bool(client.ping())
     except redis.RedisError:
+        return False
+
+
+def _api_answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.TransportError:
         return False
 
 
