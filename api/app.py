@@ -13,7 +13,7 @@ from api import health, leaderboard, openapi, pages, participants, submissions, 
 from api.middleware import Lingering, SecurityHeaders
 from api.problems import answer_with_problems, problem_responses
 from board.settings import get_settings
-from board.storage import Storage
+from board.storage import open_storage
 from board.sweeper import sweep
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def create_app() -> FastAPI:
     Raises:
         SettingsError: The environment lacks a setting or holds an unsafe one.
     """
-    get_settings()
+    open_storage(get_settings())
     app = FastAPI(
         title="Cosmoboard",
         summary="A leaderboard of generative models of the cosmic web.",
@@ -65,7 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _sweep_until(stopping: threading.Event) -> None:
     settings = get_settings()
-    storage = Storage(settings.data)
+    storage = open_storage(settings)
     while not stopping.wait(settings.sweep_seconds):
         try:
             sweep(settings, storage)

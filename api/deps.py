@@ -12,7 +12,7 @@ from board.database import transaction
 from board.models import Participant
 from board.participants import authenticate
 from board.settings import Settings, get_settings
-from board.storage import Storage
+from board.storage import Storage, open_storage
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -27,7 +27,7 @@ def _session() -> Iterator[Session]:
 
 
 def _storage(settings: "SettingsDep") -> Storage:
-    return Storage(settings.data)
+    return open_storage(settings)
 
 
 def _asker(

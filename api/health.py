@@ -1,7 +1,5 @@
 """Whether the service lives, and whether it can do its work."""
 
-import os
-
 from fastapi import APIRouter, Response
 from redis import Redis, RedisError
 from sqlalchemy import text
@@ -10,7 +8,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from api import schemas
 from api.deps import SettingsDep, StorageDep
 from board.database import transaction
-from board.storage import Storage
 
 router = APIRouter(tags=["health"])
 
@@ -30,7 +27,7 @@ def readyz(response: Response, settings: SettingsDep, storage: StorageDep) -> sc
     health = schemas.Health(
         status="ok",
         database=_database_answers(),
-        storage=_storage_is_writable(storage),
+        storage=storage.is_writable(),
         broker=_broker_answers(settings.broker_url),
     )
     if not (health.database and health.storage):
@@ -46,13 +43,6 @@ def _database_answers() -> bool:
     except SQLAlchemyError:
         return False
     return True
-
-
-def _storage_is_writable(storage: Storage) -> bool:
-    try:
-        return storage.free_bytes() > 0 and os.access(storage.folder, os.W_OK)
-    except OSError:
-        return False
 
 
 def _broker_answers(broker_url: str) -> bool:

@@ -1,5 +1,6 @@
 """The environment, read here and nowhere else."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,8 @@ class Settings(BaseSettings):
     """Every setting of the service; the name in the environment is `COSMOBOARD_` and the field's.
 
     `DATABASE_URL`, `BROKER_URL` and `STORAGE_URL` carry no prefix, as hosting platforms set them.
+    What the environment does not hold may be in a file of the same name, in lower case, in the
+    folder that `COSMOBOARD_SECRETS` names.
     """
 
     model_config = SettingsConfigDict(env_prefix="COSMOBOARD_", populate_by_name=True)
@@ -22,6 +25,14 @@ class Settings(BaseSettings):
     broker_url: Annotated[str, Field(validation_alias="BROKER_URL", pattern=r"^rediss?://")]
     data: Annotated[Path, AfterValidator(Path.absolute)] = Path("data")
     """Folder of archives and uploads under way."""
+
+    storage_url: Annotated[
+        str | None, Field(validation_alias="STORAGE_URL", pattern=r"^s3://[^/]+(/.*)?$")
+    ] = None
+    """`s3://bucket/prefix` where archives are kept instead, once they have arrived."""
+
+    storage_allow_http: Annotated[bool, Field(validation_alias="AWS_ALLOW_HTTP")] = False
+    """Whether `AWS_ENDPOINT_URL` may be one that encrypts nothing."""
 
     daily_limit: Annotated[int, Field(ge=1)] = 10
     """Submissions a day (UTC) per participant and track."""
@@ -55,7 +66,7 @@ def get_settings() -> Settings:
         SettingsError: naming each setting that is missing or wrong, never its value.
     """
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings(_secrets_dir=os.environ.get("COSMOBOARD_SECRETS"))  # type: ignore[call-arg]
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

@@ -76,7 +76,7 @@ def test_an_installed_package_is_found_from_any_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("requirement", direct_requirements())
 def test_each_requirement_is_pinned_exactly(requirement: str) -> None:
-    assert re.fullmatch(r"[a-z0-9-]+(\[[a-z,]+\])?==[0-9][0-9a-z.]*", requirement)
+    assert re.fullmatch(r"[a-z0-9-]+(\[[a-z0-9,]+\])?==[0-9][0-9a-z.]*", requirement)
 
 
 def test_constraints_pin_only_what_is_not_pinned_already() -> None:

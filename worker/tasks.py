@@ -11,7 +11,7 @@ from board.errors import BoardError, LeaseLostError
 from board.queue import SCORE_TASK
 from board.references import current_reference, held_out_statistics
 from board.settings import Settings, get_settings
-from board.storage import Storage
+from board.storage import open_storage
 from board.submissions import (
     Claim,
     claim_submission,
@@ -62,13 +62,14 @@ def _score(claim: Claim, settings: Settings) -> None:
     with transaction() as session:
         reference = current_reference(session, claim.track)
         held_out = SetStatistics.from_bytes(held_out_statistics(session, reference.id))
-    with Storage(settings.data).archive(claim.submission_id) as path:
+    progress = _progress(claim, settings)
+    with open_storage(settings).archive(claim.submission_id, lambda: progress(0)) as path:
         evaluation = evaluate_archive(
             path,
             TRACKS[claim.track],
             held_out,
             Floor.from_dict(reference.floor),
-            progress=_progress(claim, settings),
+            progress=progress,
         )
     with transaction() as session:
         finish_submission(

@@ -1,5 +1,7 @@
 """The environment, and what is refused in it."""
 
+from pathlib import Path
+
 import pytest
 
 from board.settings import SettingsError, get_settings
@@ -33,4 +35,29 @@ def test_refuses_what_would_not_work(
     monkeypatch.setenv(f"COSMOBOARD_{name}", value)
 
     with pytest.raises(SettingsError, match=name.lower()):
+        get_settings()
+
+
+def test_secrets_may_be_in_files_and_the_environment_comes_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "database_url").write_text("postgresql://u:secret@db/board")
+    (tmp_path / "broker_url").write_text("redis://:secret@broker/0")
+    monkeypatch.setenv("COSMOBOARD_SECRETS", str(tmp_path))
+    monkeypatch.setenv("BROKER_URL", "redis://elsewhere/0")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+    assert get_settings().database_url == "postgresql://u:secret@db/board"
+    assert get_settings().broker_url == "redis://elsewhere/0"
+
+
+@pytest.mark.parametrize("url", ["s3://", "/var/archives", "https://bucket.example"])
+def test_archives_are_kept_in_a_bucket_or_the_data_folder(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@db/board")
+    monkeypatch.setenv("BROKER_URL", "redis://broker/0")
+    monkeypatch.setenv("STORAGE_URL", url)
+
+    with pytest.raises(SettingsError, match="STORAGE_URL"):
         get_settings()

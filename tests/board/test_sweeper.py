@@ -13,7 +13,7 @@ from board import queue
 from board.database import get_engine, transaction
 from board.models import Submission
 from board.settings import Settings
-from board.storage import Storage
+from board.storage import DiskStorage, Storage
 from board.submissions import claim_submission
 from board.sweeper import sweep
 from tests.board.conftest import make_participant, make_reference, make_submission
@@ -32,7 +32,7 @@ def broker(board: Settings) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def storage(board: Settings) -> Storage:
-    return Storage(board.data)
+    return DiskStorage(board.data)
 
 
 def queued_submission() -> UUID:

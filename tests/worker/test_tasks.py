@@ -15,7 +15,7 @@ from board.models import Submission
 from board.participants import INFRASTRUCTURE, create_participant
 from board.references import add_reference
 from board.settings import Settings
-from board.storage import Storage
+from board.storage import DiskStorage
 from board.submissions import (
     StoredArchive,
     create_submission,
@@ -61,7 +61,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def queue_archive(board: Settings, content: bytes) -> UUID:
     """Queue an archive as the API does, but unchecked."""
-    storage, submission_id = Storage(board.data), uuid4()
+    storage, submission_id = DiskStorage(board.data), uuid4()
     with storage.stage() as staged:
         staged.write_bytes(content)
         storage.publish(staged, submission_id)
@@ -153,7 +153,7 @@ def test_past_its_deadline_a_submission_fails_as_too_slow(
 
 def test_a_fault_of_ours_is_tried_three_times_and_then_told(board: Settings) -> None:
     submission_id = queue_archive(board, b"will be gone")
-    Storage(board.data).remove(submission_id)
+    DiskStorage(board.data).remove(submission_id)
 
     for attempt in (1, 2):
         score(submission_id)
