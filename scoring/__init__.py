@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scoring.floor import floor_from_halves, floor_from_pool
     from scoring.histogram import MASS_BINS, PEAK_BINS
+    from scoring.inference import (
+        Comparison,
+        Difference,
+        LeaveOut,
+        compare_submissions,
+        compare_with_leader,
+    )
     from scoring.power_spectrum import use_cache, wavenumbers
     from scoring.report import SCORER_VERSION, Floor, Level, ScoreReport, StatisticScore
     from scoring.scores import compare
@@ -27,13 +34,18 @@ __all__ = [
     "PEAK_BINS",
     "SCORER_VERSION",
     "STATISTICS",
+    "Comparison",
+    "Difference",
     "FieldStatistics",
     "Floor",
+    "LeaveOut",
     "Level",
     "ScoreReport",
     "SetStatistics",
     "StatisticScore",
     "compare",
+    "compare_submissions",
+    "compare_with_leader",
     "field_statistics",
     "floor_from_halves",
     "floor_from_pool",
@@ -48,13 +60,18 @@ _HOMES = {
     "PEAK_BINS": "histogram",
     "SCORER_VERSION": "report",
     "STATISTICS": "statistics",
+    "Comparison": "inference",
+    "Difference": "inference",
     "FieldStatistics": "statistics",
     "Floor": "report",
+    "LeaveOut": "inference",
     "Level": "report",
     "ScoreReport": "report",
     "SetStatistics": "statistics",
     "StatisticScore": "report",
     "compare": "scores",
+    "compare_submissions": "inference",
+    "compare_with_leader": "inference",
     "field_statistics": "statistics",
     "floor_from_halves": "floor",
     "floor_from_pool": "floor",

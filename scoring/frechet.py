@@ -30,11 +30,28 @@ class FrechetDistance:
     trace_fake: float
 
     @property
+    def total(self) -> float:
+        """The squared distance as computed, rounding included."""
+        return self.mean + self.covariance
+
+    @property
     def d2(self) -> float:
         """The squared distance; 0 where it is no more than rounding."""
-        d2 = self.mean + self.covariance
         resolved = max(_NEGLIGIBLE * (self.trace_real + self.trace_fake), _ROUNDING)
-        return d2 if d2 >= resolved else 0.0
+        return self.total if self.total >= resolved else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean and covariance of a set of vectors.
+
+    Attributes:
+        mean: Shape (bins,).
+        root: A with A^T A the unbiased covariance, shape (at most bins, bins).
+    """
+
+    mean: Array
+    root: Array
 
 
 def log_statistics(real: Array, fake: Array) -> tuple[Array, Array]:
@@ -56,26 +73,32 @@ def log_statistics(real: Array, fake: Array) -> tuple[Array, Array]:
 def frechet_distance(real: Array, fake: Array) -> FrechetDistance:
     """Fit a Gaussian to each set and return their squared Fréchet distance (paper, eq. 1).
 
-    The trace of (C_r C_f)^(1/2) is the nuclear norm of A_r A_f^T, where A^T A = C: no matrix root
-    is taken, so that covariances of any rank are exact.
-
     Args:
         real: Log statistics, shape (n, bins), n >= 2.
         fake: Log statistics, shape (m, bins), m >= 2.
     """
-    root_real, root_fake = _covariance_root(real), _covariance_root(fake)
-    trace_real, trace_fake = float((root_real**2).sum()), float((root_fake**2).sum())
-    common = np.linalg.svd(root_real @ root_fake.T, compute_uv=False).sum()
+    return distance(moments(real), moments(fake))
+
+
+def moments(rows: Array) -> Moments:
+    """Return mean and covariance of the rows, shape (n, bins), n >= 2."""
+    mean = rows.mean(axis=0)
+    root = (rows - mean) / np.sqrt(len(rows) - 1)
+    count, bins = root.shape
+    return Moments(mean, np.asarray(np.linalg.qr(root, mode="r")) if count > bins else root)
+
+
+def distance(real: Moments, fake: Moments) -> FrechetDistance:
+    """Return the squared Fréchet distance of two Gaussians.
+
+    The trace of (C_r C_f)^(1/2) is the nuclear norm of A_r A_f^T, where A^T A = C: no matrix root
+    is taken, so that covariances of any rank are exact.
+    """
+    trace_real, trace_fake = float((real.root**2).sum()), float((fake.root**2).sum())
+    common = float(np.linalg.svd(real.root @ fake.root.T, compute_uv=False).sum())
     return FrechetDistance(
-        mean=float(((real.mean(axis=0) - fake.mean(axis=0)) ** 2).sum()),
-        covariance=float(trace_real + trace_fake - 2 * common),
+        mean=float(((real.mean - fake.mean) ** 2).sum()),
+        covariance=trace_real + trace_fake - 2 * common,
         trace_real=trace_real,
         trace_fake=trace_fake,
     )
-
-
-def _covariance_root(rows: Array) -> Array:
-    """Return A of at most `bins` rows with A^T A the unbiased covariance of the rows."""
-    centred = (rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1)
-    count, bins = centred.shape
-    return np.asarray(np.linalg.qr(centred, mode="r")) if count > bins else centred

@@ -3,8 +3,23 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from scoring.inference import Comparison, LeaveOut, compare_submissions, compare_with_leader
+
+__all__ = [
+    "SCORER_VERSION",
+    "Comparison",
+    "Floor",
+    "LeaveOut",
+    "Level",
+    "ScoreReport",
+    "StatisticScore",
+    "compare_submissions",
+    "compare_with_leader",
+    "overall",
+]
 
 SCORER_VERSION = "1"
 """Changes whenever the same fields may get another score."""
@@ -64,6 +79,8 @@ class ScoreReport:
         overall: Geometric mean of min(1, floor / d2) over the three, 0 to 1; None without floor.
         overall_ci95: 95 % interval of `overall`.
         scorer_version: Version of the code that made the report.
+        leave_out: What the error bars were made of; tells of single real fields, so that it is not
+            part of the JSON.
     """
 
     psd: StatisticScore
@@ -72,10 +89,13 @@ class ScoreReport:
     overall: float | None
     overall_ci95: tuple[float, float] | None
     scorer_version: str = SCORER_VERSION
+    leave_out: LeaveOut | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON's own types."""
-        return asdict(self)
+        """Return the report as JSON's own types, without `leave_out`."""
+        values = asdict(self)
+        del values["leave_out"]
+        return values
 
     def to_json(self) -> str:
         """Return the report as one JSON object."""

@@ -2,8 +2,10 @@
 
 from scoring.floor import floor_from_halves
 from scoring.frechet import frechet_distance, log_statistics
+from scoring.inference import LeaveOut, d2_interval, overall_interval
 from scoring.report import Floor, Level, ScoreReport, StatisticScore, overall
 from scoring.statistics import STATISTICS, SetStatistics
+from scoring.uncertainty import leave_out
 
 
 def compare(real: SetStatistics, fake: SetStatistics, *, floor: Floor | None = None) -> ScoreReport:
@@ -24,10 +26,17 @@ def compare(real: SetStatistics, fake: SetStatistics, *, floor: Floor | None = N
     require_comparable(real, fake)
     if floor is None and len(real) >= 4:
         floor = floor_from_halves(real)
-    psd = _score("psd", real, fake, floor)
-    mass = _score("mass", real, fake, floor)
-    peak = _score("peak", real, fake, floor)
-    return ScoreReport(psd, mass, peak, overall((psd, mass, peak)), overall_ci95=None)
+    left_out = leave_out(real, fake)
+    psd, mass, peak = (_score(name, real, fake, floor, left_out) for name in STATISTICS)
+    scores = (psd, mass, peak)
+    return ScoreReport(
+        psd,
+        mass,
+        peak,
+        overall=overall(scores),
+        overall_ci95=_overall_interval(scores, left_out),
+        leave_out=left_out,
+    )
 
 
 def require_comparable(real: SetStatistics, fake: SetStatistics) -> None:
@@ -46,16 +55,32 @@ def require_comparable(real: SetStatistics, fake: SetStatistics) -> None:
 
 
 def _score(
-    name: str, real: SetStatistics, fake: SetStatistics, floor: Floor | None
+    name: str,
+    real: SetStatistics,
+    fake: SetStatistics,
+    floor: Floor | None,
+    left_out: LeaveOut | None,
 ) -> StatisticScore:
     distance = frechet_distance(*log_statistics(getattr(real, name), getattr(fake, name)))
     level: Level | None = getattr(floor, name, None)
+    corrected, interval = None, None
+    if left_out:
+        corrected, interval = d2_interval(left_out, STATISTICS.index(name))
     return StatisticScore(
         d2=distance.d2,
         score=1 / distance.d2 if distance.d2 > 0 else None,
-        d2_jackknife=None,
-        ci95=None,
+        d2_jackknife=corrected,
+        ci95=interval,
         floor=level.mean if level else None,
         floor_spread=level.spread if level else None,
         scatter_ratio=distance.trace_fake / distance.trace_real if distance.trace_real else None,
     )
+
+
+def _overall_interval(
+    scores: tuple[StatisticScore, ...], left_out: LeaveOut | None
+) -> tuple[float, float] | None:
+    floors = [score.floor for score in scores if score.floor is not None]
+    if left_out is None or len(floors) < len(scores):
+        return None
+    return overall_interval(left_out, floors)

@@ -55,6 +55,8 @@ class SetStatistics:
         peak: Peak histograms in peaks per bin, shape (n, 20), float64.
         shape: Shape of each field in voxels, where known; sets of different shapes cannot be
             compared.
+        parents: Label of the cube that each field was cut from, shape (n,), where fields share
+            cubes: such fields do not vary independently.
 
     Raises:
         ValueError: If the arrays do not fit together, or hold NaN, infinity or negative values.
@@ -64,6 +66,7 @@ class SetStatistics:
     mass: Array
     peak: Array
     shape: tuple[int, ...] | None = None
+    parents: Array | None = None
 
     def __post_init__(self) -> None:
         for name in STATISTICS:
@@ -79,6 +82,12 @@ class SetStatistics:
                 f"psd, mass and peak are of different numbers of fields: "
                 f"{len(self.psd)}, {len(self.mass)} and {len(self.peak)}"
             )
+        if self.parents is not None:
+            parents = np.array(self.parents, np.int64)
+            if parents.shape != (len(self),):
+                raise ValueError(f"parents must be one label a field, not of {parents.shape}")
+            parents.flags.writeable = False
+            object.__setattr__(self, "parents", parents)
 
     def __len__(self) -> int:
         """Return the number of fields."""
@@ -87,7 +96,8 @@ class SetStatistics:
     def take(self, fields: npt.ArrayLike) -> "SetStatistics":
         """Return the set of some of the fields, given by index or by mask."""
         rows = np.asarray(fields)
-        return SetStatistics(self.psd[rows], self.mass[rows], self.peak[rows], self.shape)
+        parents = None if self.parents is None else self.parents[rows]
+        return SetStatistics(self.psd[rows], self.mass[rows], self.peak[rows], self.shape, parents)
 
     def to_bytes(self) -> bytes:
         """Pack the statistics losslessly for storage, as a compressed .npz without pickles."""
@@ -99,6 +109,7 @@ class SetStatistics:
             mass=self.mass,
             peak=self.peak,
             shape=np.array(self.shape or (), np.int64),
+            parents=np.array([], np.int64) if self.parents is None else self.parents,
         )
         return buffer.getvalue()
 
@@ -112,7 +123,8 @@ class SetStatistics:
         try:
             with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
                 shape = tuple(int(side) for side in arrays["shape"])
-                return cls(arrays["psd"], arrays["mass"], arrays["peak"], shape or None)
+                parents = arrays["parents"] if arrays["parents"].size else None
+                return cls(arrays["psd"], arrays["mass"], arrays["peak"], shape or None, parents)
         except _UNREADABLE as error:
             raise ValueError(f"these bytes are no packed statistics: {error}") from error
 
