@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scoring.diagnosis import Diagnosis, StatisticDiagnosis, diagnose
     from scoring.floor import floor_from_halves, floor_from_pool
     from scoring.histogram import MASS_BINS, PEAK_BINS
     from scoring.inference import (
@@ -35,6 +36,7 @@ __all__ = [
     "SCORER_VERSION",
     "STATISTICS",
     "Comparison",
+    "Diagnosis",
     "Difference",
     "FieldStatistics",
     "Floor",
@@ -42,10 +44,12 @@ __all__ = [
     "Level",
     "ScoreReport",
     "SetStatistics",
+    "StatisticDiagnosis",
     "StatisticScore",
     "compare",
     "compare_submissions",
     "compare_with_leader",
+    "diagnose",
     "field_statistics",
     "floor_from_halves",
     "floor_from_pool",
@@ -61,6 +65,7 @@ _HOMES = {
     "SCORER_VERSION": "report",
     "STATISTICS": "statistics",
     "Comparison": "inference",
+    "Diagnosis": "diagnosis",
     "Difference": "inference",
     "FieldStatistics": "statistics",
     "Floor": "report",
@@ -68,10 +73,12 @@ _HOMES = {
     "Level": "report",
     "ScoreReport": "report",
     "SetStatistics": "statistics",
+    "StatisticDiagnosis": "diagnosis",
     "StatisticScore": "report",
     "compare": "scores",
     "compare_submissions": "inference",
     "compare_with_leader": "inference",
+    "diagnose": "diagnosis",
     "field_statistics": "statistics",
     "floor_from_halves": "floor",
     "floor_from_pool": "floor",
