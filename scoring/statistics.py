@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from scoring.density import as_density
+from scoring.density import Density, as_density
 from scoring.mass_histogram import mass_histogram
 from scoring.peak_histogram import peak_histogram
 from scoring.power_spectrum import power_spectrum
@@ -137,20 +137,32 @@ def field_statistics(
     Args:
         field: Density in particles per voxel, shape (side, side) or (side, side, side), any real
             dtype, byte order and memory order; finite, >= 0, not zero everywhere.
-        device: Where the histograms are computed.
+        device: Where the histograms are computed, "cpu" or "cuda"; the numbers are the same.
         threads: Threads that the Fourier transform may use.
 
     Raises:
-        ValueError: If the field is not such a field.
+        ValueError: If the field is not such a field, or the device is not there.
     """
-    if device != "cpu":
-        raise ValueError(f"device must be 'cpu', not {device!r}")
+    start_histograms = _histograms_on(device)
     density = as_density(field)
-    return FieldStatistics(
-        psd=power_spectrum(density, threads=threads),
-        mass=mass_histogram(density),
-        peak=peak_histogram(density),
-    )
+    histograms = start_histograms(density)
+    psd = power_spectrum(density, threads=threads)
+    mass, peak = histograms()
+    return FieldStatistics(psd, mass, peak)
+
+
+def _histograms_on(device: str) -> Callable[[Density], Callable[[], tuple[Array, Array]]]:
+    """Return a function that starts both histograms, and returns one that waits for them."""
+    if device == "cpu":
+        return lambda density: lambda: (mass_histogram(density), peak_histogram(density))
+    if device != "cuda":
+        raise ValueError(f"device must be 'cpu' or 'cuda', not {device!r}")
+    try:
+        from scoring.device_histograms import require_device, start_histograms
+    except ImportError as error:
+        raise ValueError(f"device={device!r} needs PyTorch, which is not installed") from error
+    require_device(device)
+    return lambda density: start_histograms(density, device)
 
 
 def set_statistics(
@@ -164,7 +176,7 @@ def set_statistics(
     Args:
         fields: Density fields of one shape, as `field_statistics` takes them: an array of shape
             (n, side, ...), a list, or a generator that reads an archive.
-        device: Where the histograms are computed.
+        device: Where the histograms are computed, "cpu" or "cuda"; the numbers are the same.
         threads: Fields that are worked on at a time; small fields are always taken one by one.
 
     Raises:
