@@ -9,13 +9,13 @@ from uuid import uuid4
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.orm import Session
 
 from baseline.shipped import SAMPLES, Sample
 from board.database import transaction
 from board.errors import NoReferenceError
 from board.participants import create_participant, issue_token
 from board.references import add_reference, current_reference
-from cli.build_reference import demo_reference
 from cli.client import Client, ProblemError, Submission, UnreachableError
 from cli.follow import FINAL_STATES, standing
 from cli.launch.errors import LaunchError
@@ -36,14 +36,17 @@ Check = Callable[[], None]
 """Raises a LaunchError where waiting longer is of no use."""
 
 
-def open_tracks() -> None:
+def open_tracks(notify: Callable[[str], None]) -> None:
     """Give each demo track that has no reference yet the demo's."""
-    for track in DEMO_TRACKS:
+    with transaction() as session:
+        closed = [track for track in DEMO_TRACKS if not _is_open(session, track)]
+    for track in closed:
+        from cli.build_reference import demo_reference  # Numba and more: a second start is spared
+
+        notify(f"Building the reference of {track} from the demo's fields.")
+        new = demo_reference(track)
         with transaction() as session:
-            try:
-                current_reference(session, track)
-            except NoReferenceError:
-                add_reference(session, demo_reference(track))
+            add_reference(session, new)
 
 
 def baseline_token() -> str:
@@ -72,7 +75,7 @@ def submit_samples(client: Client, samples: Sequence[Sample], check: Check) -> l
 
 
 def wait_until_ended(
-    client: Client, submissions: Sequence[Submission], check: Check, console: Console
+    client: Client, submissions: Sequence[Submission], check: Check
 ) -> list[Submission]:
     """Follow submissions, with a progress bar for each, until all are scored or have failed.
 
@@ -88,7 +91,7 @@ def wait_until_ended(
         TimeElapsedColumn(),
         TextColumn("{task.fields[standing]}"),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bars = [
             progress.add_task(it["method"], track=it["track"], standing=standing(it)) for it in now
         ]
@@ -122,6 +125,14 @@ def require_scored(submissions: Sequence[Submission]) -> None:
     unscored = [submission for submission in submissions if submission["state"] != "scored"]
     if unscored:
         raise LaunchError(f"Not every row is scored. {_names(unscored)}.")
+
+
+def _is_open(session: Session, track: str) -> bool:
+    try:
+        current_reference(session, track)
+    except NoReferenceError:
+        return False
+    return True
 
 
 def _submit(client: Client, sample: Sample, check: Check) -> Submission:

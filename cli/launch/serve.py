@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
+import click
 
 from cli.launch import services
 from cli.launch.endpoints import HOST, free_port
@@ -27,36 +27,39 @@ def serve(folder: Path, *, port: int, once: bool) -> None:
         LaunchError: Something cannot be started, or with `once`, a row cannot be scored.
         SystemExit: It was interrupted before that.
     """
-    console = Console(stderr=True)
     serving = False
     try:
         with (
-            claimed_folder(folder, console.print) as folder,
-            Supervisor(folder, console.print) as supervisor,
+            claimed_folder(folder, _notify) as folder,
+            Supervisor(folder, _notify) as supervisor,
             interruptible(),
         ):
-            url = _start(supervisor, folder, port, console.print)
-            _show_scored_rows(url, supervisor.check, console, strict=once)
-            if not once:
-                console.print(f"The board is at {url}. Ctrl-C stops it.")
-                serving = True
-                wait_for_interrupt()
+            try:
+                url = _start(supervisor, folder, port)
+                _show_scored_rows(url, supervisor.check, strict=once)
+                if not once:
+                    _notify(f"The board is at {url} until Ctrl-C.")
+                    serving = True
+                    wait_for_interrupt()
+            finally:
+                _notify("Stopping all services.")
     except KeyboardInterrupt:
-        console.print("Stopped." if serving else "Stopped before all rows were scored.")
+        _notify("Stopped." if serving else "Stopped before all rows were scored.")
         if not serving:
             raise SystemExit(INTERRUPTED) from None
 
 
-def _start(supervisor: Supervisor, folder: Path, port: int, notify: Callable[[str], None]) -> str:
+def _start(supervisor: Supervisor, folder: Path, port: int) -> str:
     """Start everything, and return the address of the page."""
     port = _usable_port(port)
     began = time.monotonic()
+    _notify(f"Starting the services; their logs are in {folder / 'logs'}.")
     os.environ.update(start_stores(supervisor, folder))
     os.environ.update(_settings(folder))
     _prepare_board()
     supervisor.start(services.worker(dict(os.environ)))
     supervisor.start(services.api(dict(os.environ), port))
-    notify(f"All services run after {time.monotonic() - began:.1f} s.")
+    _notify(f"All services run after {time.monotonic() - began:.1f} s.")
     return f"http://{HOST}:{port}"
 
 
@@ -70,16 +73,14 @@ def _prepare_board() -> None:
 
     try:
         migrate(get_settings().database_url)
-        open_tracks()
+        open_tracks(_notify)
     except SettingsError as error:
         raise LaunchError(str(error)) from error
     except OperationalError as error:
         raise LaunchError(f"The database does not answer: {error.orig}") from error
 
 
-def _show_scored_rows(
-    url: str, check: Callable[[], None], console: Console, *, strict: bool
-) -> None:
+def _show_scored_rows(url: str, check: Callable[[], None], *, strict: bool) -> None:
     """Submit what ships with the project, wait until it is scored, and print the leaderboards."""
     from baseline.shipped import read_manifest
     from cli import follow
@@ -89,7 +90,7 @@ def _show_scored_rows(
 
     with Client(url, demo.baseline_token()) as client:
         submissions = demo.submit_samples(client, read_manifest(), check)
-        submissions = demo.wait_until_ended(client, submissions, check, console)
+        submissions = demo.wait_until_ended(client, submissions, check)
         for track in sorted({submission["track"] for submission in submissions}, reverse=True):
             follow.console().print(board_table(client.leaderboard(track, "overall")))
     try:
@@ -97,7 +98,7 @@ def _show_scored_rows(
     except LaunchError as error:
         if strict:
             raise
-        console.print(str(error))
+        _notify(str(error))
 
 
 def _settings(folder: Path) -> dict[str, str]:
@@ -105,10 +106,13 @@ def _settings(folder: Path) -> dict[str, str]:
     direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST]
     return {
         "COSMOBOARD_DATA": str(folder),
-        "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or str(folder / "cache" / "numba"),
         # Nobody's proxy leads to this machine's own address.
         "no_proxy": ",".join(filter(None, direct)),
     }
+
+
+def _notify(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _usable_port(port: int) -> int:

@@ -22,6 +22,7 @@ import redis
 
 from cli.launch import endpoints, services
 from cli.launch.supervisor import MARKER
+from tests.processes import eventually, running
 
 SERVE_STORES = """
 import sys
@@ -157,28 +158,6 @@ def known_port(stores: Stores) -> int:
     endpoint = endpoints.known_endpoint(stores.folder, "valkey")
     assert endpoint is not None
     return endpoint.port
-
-
-def running(folder: Path) -> list[psutil.Process]:
-    """Find every process that has anything to do with the folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = [*process.cmdline(), process.environ().get(MARKER, "")]
-        except psutil.Error:
-            continue
-        if process.pid != os.getpid() and any(str(folder) in word for word in words):
-            found.append(process)
-    return found
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("victim", BOTH)

@@ -1,0 +1,349 @@
+"""`cosmoboard up`, all of it: from nothing to a scored board, and through every kill."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from baseline.shipped import SAMPLES, read_manifest
+from cli.launch import endpoints, services
+from cli.launch.stores import start_stores
+from cli.launch.supervisor import Supervisor
+from tests.processes import eventually, running
+
+pytestmark = pytest.mark.xdist_group("up")
+
+COSMOBOARD = Path(sys.executable).with_name("cosmoboard")
+
+LEASE = 15.0
+"""Seconds after which a killed worker's submission is free again."""
+
+
+def environment(**variables: str) -> dict[str, str]:
+    outer = ("DATABASE_URL", "BROKER_URL", "COSMOBOARD_DATA")
+    return {key: value for key, value in os.environ.items() if key not in outer} | variables
+
+
+class Up:
+    """A running `cosmoboard up --port 0`."""
+
+    def __init__(self, folder: Path, *words: str, **variables: str) -> None:
+        self.folder = folder
+        self.output = folder.with_name(f"{folder.name}.output")
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [COSMOBOARD, "up", "--port", "0", "--data", str(folder), *words],
+                env=environment(**variables),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def serving(self) -> "Up":
+        """Wait until the board is served."""
+        assert eventually(lambda: "The board is at" in self.said() or self.ended(), 240)
+        assert not self.ended(), self.said()
+        return self
+
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def end(self) -> int:
+        return self.process.wait(timeout=240)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.end()
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"The board is at (\S+)", self.said())
+        assert found
+        return found.group(1)
+
+    def pid(self, service: str) -> int:
+        return int((self.folder / "run" / f"{service}.pid").read_text())
+
+    def log(self, service: str) -> str:
+        return (self.folder / "logs" / f"{service}.log").read_text()
+
+    def methods(self, track: str) -> list[str]:
+        """Return the methods on a track's board, the best first."""
+        rows = self.get("/leaderboard", track=track)["rows"]
+        return [row["method"] for row in rows if row["submission"]]
+
+    def get(self, path: str, token: str | None = None, **params: str) -> dict:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = httpx.get(f"{self.url}/api/v1{path}", params=params, headers=headers, timeout=30)
+        return answer.raise_for_status().json()
+
+    def token(self, name: str) -> str:
+        words = ["participant", "create", name, "--data", str(self.folder), "--json"]
+        done = subprocess.run(
+            [COSMOBOARD, *words], env=environment(), capture_output=True, text=True, check=True
+        )
+        return json.loads(done.stdout)["token"]
+
+    def submit(self, token: str, file: str, track: str) -> str:
+        answer = httpx.post(
+            f"{self.url}/api/v1/submissions",
+            data={"track": track, "method": "mine"},
+            files={"archive": (SAMPLES / file).read_bytes()},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def state(self, submission: str, token: str) -> str:
+        try:
+            return self.get(f"/submissions/{submission}", token)["state"]
+        except httpx.HTTPError:
+            return "unknown"
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Up, float]:
+    """`up --once` on an empty folder: the ended process, and the seconds that it took."""
+    began = time.monotonic()
+    up = Up(tmp_path_factory.mktemp("up") / "data", "--once")
+    try:
+        assert up.end() == 0, up.said()
+    finally:
+        up.process.kill()
+    return up, time.monotonic() - began
+
+
+@pytest.fixture
+def copy(first_run: tuple[Up, float], tmp_path: Path) -> Path:
+    """A copy of the folder of the first run."""
+    subprocess.run(["cp", "-a", first_run[0].folder, tmp_path / "data"], check=True)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def unscored_copy(copy: Path) -> Path:
+    """A copy whose tracks are open, but to which nothing was submitted."""
+    with Supervisor(copy, print) as supervisor:
+        endpoint = endpoints.recorded_endpoint(copy, "postgres")
+        supervisor.start(services.postgres(copy, endpoint))
+        with psycopg.connect(endpoints.database_url(endpoint)) as connection:
+            connection.execute("TRUNCATE submissions CASCADE")
+    shutil.rmtree(copy / "archives")
+    return copy
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(folder: Path, *words: str, **variables: str) -> Up:
+        started.append(Up(folder, *words, **variables))
+        return started[-1]
+
+    yield start
+    for up in started:
+        if not up.ended():
+            up.stop()
+
+
+@pytest.fixture(scope="module")
+def board(first_run: tuple[Up, float], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A board that is served on a copy of the folder of the first run."""
+    folder = tmp_path_factory.mktemp("served") / "data"
+    subprocess.run(["cp", "-a", first_run[0].folder, folder], check=True)
+    up = Up(folder)
+    try:
+        yield up.serving()
+    finally:
+        up.stop()
+
+
+def test_once_goes_from_nothing_to_scored_rows(first_run: tuple[Up, float]) -> None:
+    up, _ = first_run
+    said = up.said()
+    for sample in read_manifest():
+        assert sample.method in said
+        assert sample.track in said
+    assert "Real cubes" in said
+    assert not running(up.folder)
+    assert len(list((up.folder / "archives").iterdir())) == len(read_manifest())
+
+
+def test_a_second_start_submits_nothing_twice(first_run: tuple[Up, float], board: Up) -> None:
+    first, _ = first_run
+    archives = {path.name for path in (first.folder / "archives").iterdir()}
+    assert {path.name for path in (board.folder / "archives").iterdir()} == archives
+    assert "scored: overall" not in board.log("worker")
+    for track in {sample.track for sample in read_manifest()}:
+        methods = {sample.method for sample in read_manifest() if sample.track == track}
+        assert set(board.methods(track)) == methods
+
+
+def test_the_page_shows_the_rows(board: Up) -> None:
+    page = httpx.get(board.url, follow_redirects=True).raise_for_status().text
+    for sample in read_manifest():
+        if sample.track == "3d-64":
+            assert sample.method in page
+
+
+def test_a_killed_worker_comes_back_and_its_submission_is_scored_once(board: Up) -> None:
+    ada = board.token("ada")
+    submission = board.submit(ada, "lognormal-3d-64.npz", "3d-64")
+    assert eventually(lambda: f"{submission} claimed, attempt 1" in board.log("worker"))
+
+    os.kill(board.pid("worker"), signal.SIGKILL)
+
+    assert eventually(lambda: f"{submission} claimed, attempt 2" in board.log("worker"), LEASE + 10)
+    assert eventually(lambda: board.state(submission, ada) == "scored", 60)
+    assert board.get(f"/submissions/{submission}", ada)["attempt"] == 2
+    assert board.log("worker").count(f"{submission} scored") == 1
+    assert board.methods("3d-64").count("mine") == 1
+
+
+@pytest.mark.parametrize("victim", ["api", "valkey", "postgres"])
+def test_a_killed_service_comes_back_and_nothing_accepted_is_lost(board: Up, victim: str) -> None:
+    token = board.token(f"friend of {victim}")
+    url, before = board.url, board.pid(victim)
+    submission = board.submit(token, "lognormal-3d-32.npz", "3d-32")
+
+    os.kill(before, signal.SIGKILL)
+
+    assert eventually(lambda: board.pid(victim) != before)
+    assert eventually(lambda: board.state(submission, token) == "scored", 60)
+    assert board.url == url
+    assert f"The {victim} stopped (killed by SIGKILL); it is started again" in board.said()
+
+
+def test_a_second_up_on_the_folder_is_refused_and_the_first_goes_on(
+    board: Up, start: Callable[..., Up], tmp_path: Path
+) -> None:
+    link = tmp_path / "other-name"
+    link.symlink_to(board.folder)
+
+    second = start(link)
+
+    assert second.end() == 1
+    assert f"Another cosmoboard (process {board.process.pid}) serves {board.folder}" in (
+        second.said()
+    )
+    assert board.methods("3d-64")
+
+
+def test_a_taken_port_is_said_before_anything_is_started(
+    start: Callable[..., Up], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up = start(tmp_path / "data", "--port", str(port))
+        assert up.end() == 1
+    assert f"Port {port} of 127.0.0.1 is taken. Choose another with --port" in up.said()
+    assert not (up.folder / "postgres").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_signal_stops_everything(
+    copy: Path, start: Callable[..., Up], number: signal.Signals
+) -> None:
+    up = start(copy).serving()
+
+    up.process.send_signal(number)
+
+    assert up.end() == 0
+    assert not running(copy)
+    assert up.said().endswith("Stopping all services.\nStopped.\n")
+
+
+def test_an_interrupted_first_run_says_so_and_the_next_goes_on(
+    unscored_copy: Path, start: Callable[..., Up]
+) -> None:
+    up = start(unscored_copy)
+    assert eventually(lambda: (unscored_copy / "archives").exists(), 60)
+
+    up.stop()
+
+    assert up.process.returncode == 130
+    assert "Stopped before all rows were scored." in up.said()
+    assert not running(unscored_copy)
+    assert start(unscored_copy, "--once").end() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="death signals are Linux's")
+def test_a_killed_up_leaves_nothing_and_the_next_goes_on_from_there(
+    unscored_copy: Path, start: Callable[..., Up]
+) -> None:
+    up = start(unscored_copy)
+    log = unscored_copy / "logs" / "worker.log"
+    assert eventually(lambda: log.exists() and "claimed, attempt 1" in log.read_text(), 60)
+
+    up.process.kill()
+    up.end()
+
+    assert eventually(lambda: not running(unscored_copy))
+    again = start(unscored_copy, "--once")
+    assert again.end() == 0, again.said()
+    archives = list((unscored_copy / "archives").iterdir())
+    assert len(archives) == len(read_manifest())
+
+
+def test_once_fails_with_the_reason_where_a_row_is_not_scored(
+    unscored_copy: Path, start: Callable[..., Up]
+) -> None:
+    up = start(
+        unscored_copy,
+        "--once",
+        COSMOBOARD_DEADLINE_SECONDS="0.000001",
+        COSMOBOARD_DEADLINE_SECONDS_PER_MEGAVOXEL="0",
+    )
+
+    assert up.end() == 1
+    assert "Not every row is scored." in up.said()
+    assert "Lognormal on 3d-64 is failed (too_slow): Scoring took longer than" in up.said()
+
+
+def test_a_worker_that_cannot_live_ends_the_wait_with_its_last_words(
+    unscored_copy: Path, start: Callable[..., Up], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "celery.py").write_text("raise ImportError('no celery today')\n")
+    (broken / "sitecustomize.py").write_text("")
+
+    up = start(unscored_copy, "--once", PYTHONPATH=str(broken))
+
+    assert up.end() == 1
+    assert "no celery today" in up.said()
+
+
+def test_a_database_that_does_not_answer_is_named(start: Callable[..., Up], tmp_path: Path) -> None:
+    up = start(
+        tmp_path / "data",
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/none",
+        BROKER_URL="redis://127.0.0.1:1/0",
+    )
+    assert up.end() == 1
+    assert "The database does not answer" in up.said()
+
+
+def test_stores_that_the_environment_names_are_used_and_none_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"DATABASE_URL": "postgresql://a@b/c", "BROKER_URL": "redis://d/0"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with Supervisor(tmp_path, print) as supervisor:
+        assert start_stores(supervisor, tmp_path) == given
+        assert not running(tmp_path)
