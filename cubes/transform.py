@@ -68,16 +68,28 @@ def downscale(density: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]
     Raises:
         ValueError: A side is not a multiple of `factor`.
     """
+    return backward(mapped_means(density, factor, np.float64)).astype(np.float64)
+
+
+def mapped_means(density: npt.NDArray[Any], factor: int, dtype: type[np.floating[Any]]) -> Floats:
+    """Return the block means of the mapped field, a field in the mapped domain.
+
+    Args:
+        density: Particles per voxel, 2D or 3D, every side a multiple of `factor`.
+        factor: Voxels along the side of a block.
+        dtype: Precision, float32 or float64.
+
+    Raises:
+        ValueError: A side is not a multiple of `factor`.
+    """
     if factor < 1 or any(side % factor for side in density.shape):
         raise ValueError(f"Shape {density.shape} does not divide into blocks of side {factor}.")
-    if factor == 1:
-        return density.astype(np.float64)
     # A slab of blocks at a time: what it needs stays in cache, and memory stays small.
     slabs = [
-        _block_means(forward(density[start : start + factor].astype(np.float64)), factor)
+        _block_means(forward(density[start : start + factor].astype(dtype)), factor)
         for start in range(0, density.shape[0], factor)
     ]
-    return backward(np.concatenate(slabs)).astype(np.float64)
+    return np.concatenate(slabs)
 
 
 def _block_means(values: Floats, factor: int) -> Floats:
