@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baseline.classical import CLASSICAL_MODELS, Shells
+from baseline.classical import CLASSICAL_MODELS
+from baseline.shells import Shells
 from cubes.archive import write_archive
 from cubes.demo import DEMO_TRACKS, demo_fields
 

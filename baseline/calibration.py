@@ -1,0 +1,112 @@
+"""Calibration on training cubes: an isotropic filter, then a map of quantiles.
+
+A generator comes close to the mean spectrum and the one-point distribution of real fields; both
+are known from the training fields far better than a critic teaches them. The filter acts on
+network values, the map voxel by voxel after it, and both are found together, by iteration.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from baseline.data import from_network
+from baseline.shells import Shells
+
+_LEVELS = torch.special.ndtr(torch.linspace(-5.0, 5.0, 1001, dtype=torch.float64)).numpy()
+_BINS = 24  # logarithmic bins of |k|, in which the filter is constant
+_PASSES = 8
+_DAMPING = 0.7
+_GAINS = (0.1, 10.0)  # a generator further off needs training, not a filter
+
+Array = npt.NDArray[Any]
+
+
+class Calibration(nn.Module):
+    """Filter and quantile map of one stage's samples.
+
+    Buffers:
+        gain: Factor of each mode of the half spectrum, shape (side, side, side // 2 + 1).
+        source: Rising network values that the map takes, shape (1001,).
+        target: The values that it gives for them.
+    """
+
+    gain: Tensor
+    source: Tensor
+    target: Tensor
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.register_buffer("gain", torch.ones(side, side, side // 2 + 1))
+        self.register_buffer("source", torch.arange(len(_LEVELS), dtype=torch.float32))
+        self.register_buffer("target", torch.arange(len(_LEVELS), dtype=torch.float32))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map network values (n, 1, side, side, side) to calibrated ones."""
+        return self._mapped(self._filtered(values))
+
+    @torch.no_grad()
+    def fit(self, generated: Tensor, cubes: Tensor) -> None:
+        """Find the filter and the map that give generated fields the statistics of real ones.
+
+        Args:
+            generated: Network values of a stage's samples, shape (n, 1, side, side, side).
+            cubes: Network values of training cubes, shape (m, side, side, side).
+        """
+        shells = Shells.of_side(self.side)
+        bins = _bins(shells)
+        real = _log_power(shells, bins, from_network(cubes))
+        self.target.copy_(_quantiles(cubes))
+        gain = np.ones(len(real))
+        for _ in range(_PASSES):
+            self._set(gain, bins, shells, generated)
+            reached = _log_power(shells, bins, from_network(self(generated)[:, 0]))
+            gain = np.clip(gain * np.exp(_DAMPING / 2 * (real - reached)), *_GAINS)
+        self._set(gain, bins, shells, generated)
+
+    def _set(self, gain: Array, bins: Array, shells: Shells, generated: Tensor) -> None:
+        of_shell = np.concatenate([[1.0], gain[bins[1:]]])
+        self.gain.copy_(torch.from_numpy(of_shell[shells.of_mode]))
+        source = _quantiles(self._filtered(generated))
+        # Equal neighbours would make the map jump; they are told apart by rounding's width.
+        steps = torch.arange(len(source)) * 1e-6
+        self.source.copy_(source + steps)
+
+    def _filtered(self, values: Tensor) -> Tensor:
+        axes = (-3, -2, -1)
+        spectrum = torch.fft.rfftn(values, dim=axes) * self.gain
+        filtered: Tensor = torch.fft.irfftn(spectrum, s=values.shape[-3:], dim=axes)
+        return filtered
+
+    def _mapped(self, values: Tensor) -> Tensor:
+        upper = torch.searchsorted(self.source, values.contiguous()).clamp(1, len(self.source) - 1)
+        left, right = self.source[upper - 1], self.source[upper]
+        share = (values - left) / (right - left)
+        return torch.lerp(self.target[upper - 1], self.target[upper], share)
+
+
+def _bins(shells: Shells) -> Array:
+    """Return the bin of every |k|^2."""
+    squared = np.arange(len(shells.modes))
+    edges = np.geomspace(1, len(shells.modes), _BINS + 1)
+    bins = np.searchsorted(edges, squared, side="right") - 1
+    occupied = np.unique(bins[1:][shells.modes[1:] > 0])
+    return np.searchsorted(occupied, bins).clip(0, len(occupied) - 1)
+
+
+def _log_power(shells: Shells, bins: Array, fields: Array) -> Array:
+    """Return the mean over fields of the logarithm of each bin's power, which is what is scored."""
+    modes = np.bincount(bins[1:], shells.modes[1:])
+    logs = []
+    for field in fields:
+        total = np.bincount(bins[1:], (shells.power(field) * shells.modes)[1:])
+        logs.append(np.log(np.maximum(total / modes, 1e-10)))
+    mean: Array = np.mean(logs, axis=0)
+    return mean
+
+
+def _quantiles(values: Tensor) -> Tensor:
+    return torch.from_numpy(np.quantile(values.numpy(), _LEVELS).astype(np.float32))
