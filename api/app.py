@@ -9,9 +9,11 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from api import health, leaderboard, openapi, pages, participants, submissions, tracks
-from api.middleware import Lingering, SecurityHeaders
+from api import health, leaderboard, openapi, pages, participants, submissions, tracks, uploads
+from api.complete_upload import tend_uploads
+from api.middleware import FixedHeaders, Lingering
 from api.problems import answer_with_problems, problem_responses
+from api.upload_files import UploadFolder
 from board.settings import get_settings
 from board.storage import open_storage
 from board.sweeper import sweep
@@ -36,13 +38,13 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     app.add_middleware(Lingering)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(FixedHeaders)
     answer_with_problems(app, pages.error_page)
     api = APIRouter(
         prefix="/api/v1",
         responses=problem_responses("invalid_request", "internal_error", "unavailable"),
     )
-    for module in (submissions, leaderboard, tracks, participants):
+    for module in (submissions, uploads, leaderboard, tracks, participants):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
@@ -66,8 +68,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _sweep_until(stopping: threading.Event) -> None:
     settings = get_settings()
     storage = open_storage(settings)
+    uploads_folder = UploadFolder(settings.data / "uploads")
     while not stopping.wait(settings.sweep_seconds):
         try:
             sweep(settings, storage)
+            tend_uploads(uploads_folder, storage, settings)
         except Exception:  # whatever it is, submissions wait for the next sweep
             _log.exception("the sweep failed; the next one is in %g s", settings.sweep_seconds)

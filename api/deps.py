@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from api.problems import RequestError
+from api.upload_files import UploadFolder
 from board.database import transaction
 from board.models import Participant
 from board.participants import authenticate
@@ -28,6 +29,10 @@ def _session() -> Iterator[Session]:
 
 def _storage(settings: "SettingsDep") -> Storage:
     return open_storage(settings)
+
+
+def _uploads(settings: "SettingsDep") -> UploadFolder:
+    return UploadFolder(settings.data / "uploads")
 
 
 def _asker(
@@ -56,6 +61,7 @@ def _host(participant: "CurrentParticipant") -> Participant:
 
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 StorageDep = Annotated[Storage, Depends(_storage)]
+UploadsDep = Annotated[UploadFolder, Depends(_uploads)]
 
 SessionDep = Annotated[Session, Depends(_session, scope="function")]
 """One transaction around the route, committed before the answer is sent."""

@@ -1,8 +1,12 @@
 """From an archive that has arrived to a queued submission."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID, uuid4
+
+import anyio
 
 from api.problems import RequestError
 from board.database import transaction
@@ -26,6 +30,10 @@ _BYTES_PER_VOXEL = 8  # float64, the widest that is kept
 _BYTES_PER_FIELD = 1024  # zip and array headers, names
 _SLACK = 2**20
 
+_INTAKE = anyio.CapacityLimiter(4)  # an archive's directory may take tens of megabytes
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class ReceivedArchive:
@@ -39,6 +47,11 @@ class ReceivedArchive:
 def archive_limit(track: Track) -> int:
     """Return the most bytes that an archive of the track can need."""
     return track.count * (track.voxels * _BYTES_PER_VOXEL + _BYTES_PER_FIELD) + _SLACK
+
+
+async def in_intake(work: Callable[[], T]) -> T:
+    """Run what looks into an archive in a thread, few at a time."""
+    return await anyio.to_thread.run_sync(work, limiter=_INTAKE)
 
 
 LARGEST_ARCHIVE = max(archive_limit(track) for track in TRACKS.values())

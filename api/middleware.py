@@ -16,13 +16,19 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+TUS_PATH = "/api/v1/uploads"
+TUS_VERSION = "1.0.0"
+
 LINGER_BYTES = 64 * 2**20
 LINGER_SECONDS = 5.0
 """How much of a refused body is still taken, and for how long."""
 
 
-class SecurityHeaders:
-    """Adds the headers that keep browsers from running or framing what is not ours."""
+class FixedHeaders:
+    """Adds what every answer says: that browsers may neither run nor frame what is not ours.
+
+    Answers about uploads say, too, which version of tus is spoken.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,6 +44,9 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["path"].startswith(TUS_PATH):
+                    headers["Tus-Resumable"] = TUS_VERSION
+                    headers["Cache-Control"] = "no-store"
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

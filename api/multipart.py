@@ -12,6 +12,7 @@ from types import TracebackType
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from api.intake import ReceivedArchive, require_size
 from api.problems import RequestError
@@ -29,7 +30,7 @@ FIELDS = (
 )
 """The text fields of the form, beside the file `archive`."""
 
-BLOCK_BYTES = 2**20
+BLOCK_BYTES = 2**18
 """Bytes that are taken from the connection before they are parsed and written."""
 
 MAX_FIELD_BYTES = 32 * 2**10
@@ -56,31 +57,38 @@ def form_boundary(content_type: str) -> bytes:
 
 
 async def body_blocks(request: Request, stall_seconds: float) -> AsyncIterator[bytes]:
-    """Yield the body in blocks of about a megabyte, each of which must arrive in time.
+    """Yield the body in blocks of 256 KiB or more, each of which must arrive in time.
+
+    What has arrived is yielded before an error is raised.
 
     Raises:
         RequestError: `upload_stalled`.
         ClientDisconnect: The client is gone.
     """
     stream = request.stream()
+    fault: Exception | None = None
     ended = False
-    while not ended:
+    while not (ended or fault):
         block = bytearray()
         try:
             async with asyncio.timeout(stall_seconds):
-                while len(block) < BLOCK_BYTES:
+                while len(block) < BLOCK_BYTES and not ended:
                     try:
                         block += await anext(stream)
                     except StopAsyncIteration:
                         ended = True
-                        break
         except TimeoutError:
-            raise RequestError(
+            fault = RequestError(
                 "upload_stalled",
-                f"Less than a megabyte arrived in {stall_seconds:g} s, so the upload was given up: "
+                f"Less than 256 KiB arrived in {stall_seconds:g} s, so the upload was given up: "
                 "upload resumably, with cosmoboard submit.",
-            ) from None
-        yield bytes(block)
+            )
+        except ClientDisconnect as error:
+            fault = error
+        if block:
+            yield bytes(block)
+    if fault:
+        raise fault
 
 
 class FormReader:

@@ -36,7 +36,10 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "upload_stalled": (408, "The upload stalled"),
     "duplicate_archive": (409, "Already submitted"),
     "wrong_state": (409, "The submission's state does not allow this"),
+    "upload_offset_mismatch": (409, "The upload stands elsewhere"),
     "no_reference": (409, "The track is not open yet"),
+    "upload_gone": (410, "The upload is gone"),
+    "tus_version": (412, "This version of tus is not spoken here"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "Unsupported media type"),
     "invalid_request": (422, "The request is not valid"),
@@ -44,6 +47,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "malformed_form": (422, "The form cannot be read"),
     "invalid_archive": (422, "The archive cannot be scored"),
     "idempotency_conflict": (422, "The Idempotency-Key was used before"),
+    "upload_locked": (423, "The upload is being written"),
     "quota_exceeded": (429, "The daily limit is used up"),
     "internal_error": (500, "The service failed"),
     "unavailable": (503, "The service is not available"),
@@ -55,7 +59,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
 """
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_RETRY_AFTER = {"unavailable": "5", "storage_full": "600"}
+_RETRY_AFTER = {"unavailable": "5", "storage_full": "600", "upload_locked": "1"}
 
 
 class RequestError(Exception):

@@ -105,7 +105,9 @@ class Submission(Body):
     created_at: datetime
     scored_at: datetime | None
     attempt: int = Field(description="How many workers have taken it up.")
-    sha256: str = Field(description="SHA-256 of the archive.")
+    sha256: str | None = Field(
+        description="SHA-256 of the archive; null where it is not known before the upload's end."
+    )
     reference: str | None = Field(
         description="Content hash of the held-out fields that it was scored against."
     )

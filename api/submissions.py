@@ -1,20 +1,19 @@
 """Submit, follow, list and withdraw submissions."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
-import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.deps import Asker, CurrentParticipant, SessionDep, SettingsDep, StorageDep
+from api.deps import Asker, CurrentParticipant, SessionDep, SettingsDep, StorageDep, UploadsDep
 from api.intake import (
     LARGEST_ARCHIVE,
     ReceivedArchive,
+    in_intake,
     queue_archive,
     require_space,
     require_welcome,
@@ -34,11 +33,6 @@ from board.submissions import (
 )
 
 router = APIRouter(prefix="/submissions", tags=["submissions"])
-
-T = TypeVar("T")
-
-_INTAKE = anyio.CapacityLimiter(4)
-"""How many archives are looked into at a time: a directory may take tens of megabytes."""
 
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -131,7 +125,7 @@ async def create_submission(
             archive: ReceivedArchive = await run_in_threadpool(reader.finish)
         form = reader.fields | ({"idempotency_key": idempotency_key} if idempotency_key else {})
         new = describe_submission(form)
-        submission_id = await _in_intake(
+        submission_id = await in_intake(
             partial(queue_archive, participant, new, archive, storage, settings)
         )
     response.headers["Location"] = f"/api/v1/submissions/{submission_id}"
@@ -152,10 +146,6 @@ def _declared_size(request: Request) -> int:
             "compressed.",
         )
     return size
-
-
-async def _in_intake(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work, limiter=_INTAKE)
 
 
 def _read(submission_id: UUID, asker: Asker) -> schemas.Submission:
@@ -202,11 +192,15 @@ def read_submission(submission_id: UUID, session: SessionDep, asker: Asker) -> s
     responses=problem_responses("unauthenticated", "invalid_token", "not_found", "wrong_state"),
 )
 def withdraw(
-    submission_id: UUID, session: SessionDep, participant: CurrentParticipant
+    submission_id: UUID,
+    session: SessionDep,
+    participant: CurrentParticipant,
+    uploads: UploadsDep,
 ) -> schemas.Submission:
     """Withdraw your submission: it leaves the queue, the worker or the board."""
     submission = own_submission(session, submission_id, participant)
     withdraw_submission(session, submission)
+    uploads.remove(submission_id)
     session.refresh(submission)
     return submission_body(session, submission)
 

@@ -101,7 +101,8 @@ class Submission(Base):
     """One archive that a participant has sent, and how far it has come.
 
     `attempt` counts claims; with `lease_expires_at` it fences a worker that was given up.
-    `announced_at` is when the broker was last told of it.
+    `announced_at` is when the broker was last told of it. While it is uploading, `sha256` is what
+    the participant says that it will be, if anything.
     """
 
     __tablename__ = "submissions"
@@ -109,6 +110,9 @@ class Submission(Base):
         CheckConstraint(f"state IN {STATES}", name="state"),
         CheckConstraint("(state = 'running') = (lease_expires_at IS NOT NULL)", name="lease"),
         CheckConstraint("state <> 'failed' OR reason IS NOT NULL", name="reason"),
+        CheckConstraint(
+            "sha256 IS NOT NULL OR state IN ('uploading', 'failed', 'cancelled')", name="sha256"
+        ),
         UniqueConstraint("participant_id", "idempotency_key"),
         Index(
             "uq_submissions_live_archive",
@@ -149,7 +153,7 @@ class Submission(Base):
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     done: Mapped[int] = mapped_column(server_default=text("0"))
     total: Mapped[int]
-    sha256: Mapped[str]
+    sha256: Mapped[str | None]
     size: Mapped[int] = mapped_column(BigInteger)
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -88,7 +88,8 @@ def require_quota(session: Session, participant_id: int, track: str, limit: int)
     """Raise unless the participant may submit to the track once more today (UTC).
 
     To count and insert as one step, lock the participant's row first: `lock_participant`.
-    What failed by our fault, and what was withdrawn before any worker took it, does not count.
+    What failed by our fault does not count, nor what was refused or withdrawn before any worker
+    took it.
 
     Raises:
         QuotaExceededError: If the daily limit is used up.
@@ -100,7 +101,7 @@ def require_quota(session: Session, participant_id: int, track: str, limit: int)
             Submission.track == track,
             Submission.created_at >= midnight,
             ~and_(Submission.state == "failed", Submission.reason == INFRASTRUCTURE),
-            ~and_(Submission.state == "cancelled", Submission.attempt == 0),
+            ~and_(Submission.state.in_(("failed", "cancelled")), Submission.attempt == 0),
         )
     )
     if used is not None and used >= limit:

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     """Submissions a day (UTC) per participant and track."""
 
     stall_seconds: Annotated[float, Field(gt=0)] = 60.0
-    """An upload of which less than a megabyte arrives in this time is given up."""
+    """A request that brings less than 256 KiB of an archive in this time is given up."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 15.0
     sweep_seconds: Annotated[float, Field(gt=0)] = 5.0

@@ -143,30 +143,54 @@ def create_submission(
     if earlier is not None:
         _require_same(earlier, new, archive)
         return earlier
-    existing = session.scalar(
-        select(Submission.id).where(
-            Submission.participant_id == participant.id,
-            Submission.track == new.track,
-            Submission.sha256 == archive.sha256,
-            Submission.state.not_in(("failed", "cancelled")),
-        )
-    )
-    if existing is not None:
-        raise DuplicateArchiveError(existing)
+    refuse_duplicate(session, participant.id, new.track, archive.sha256)
     require_submittable(session, participant, new.track, daily_limit)
-    submission = Submission(
+    return insert_submission(
+        session,
+        participant,
+        new,
         id=archive.submission_id,
-        participant_id=participant.id,
-        **new.__dict__,
         state="queued",
-        total=TRACKS[new.track].count,
         sha256=archive.sha256,
         size=archive.size,
+    )
+
+
+def insert_submission(
+    session: Session, participant: Participant, new: NewSubmission, **columns: Any
+) -> Submission:
+    """Add a submission's row, with its id, state and what else is known of its archive."""
+    submission = Submission(
+        participant_id=participant.id,
+        total=TRACKS[new.track].count,
+        **new.__dict__,
+        **columns,
     )
     session.add(submission)
     session.flush()
     session.refresh(submission)
     return submission
+
+
+def refuse_duplicate(
+    session: Session, participant_id: int, track: str, sha256: str, but: UUID | None = None
+) -> None:
+    """Refuse bytes that the participant has on the track already, in a submission not `but`.
+
+    Raises:
+        DuplicateArchiveError: If there is one that has neither failed nor been cancelled.
+    """
+    existing = session.scalar(
+        select(Submission.id).where(
+            Submission.participant_id == participant_id,
+            Submission.track == track,
+            Submission.sha256 == sha256,
+            Submission.state.not_in(("failed", "cancelled")),
+            Submission.id.is_distinct_from(but),
+        )
+    )
+    if existing is not None:
+        raise DuplicateArchiveError(existing)
 
 
 def submission_of_key(
@@ -280,10 +304,13 @@ def fail_submission(session: Session, claim: Claim, reason: str, message: str) -
 def release_submission(session: Session, claim: Claim, max_attempts: int) -> None:
     """Give a submission back after a fault of ours: queued again, or failed at the last attempt.
 
+    It counts as announced, so that a fault that lasts does not use up all attempts at once.
+
     Raises:
         LeaseLostError: If it is no longer this worker's.
     """
-    _change(session, claim, _requeued_or_failed(max_attempts))
+    announced = {"announced_at": func.clock_timestamp()}
+    _change(session, claim, _requeued_or_failed(max_attempts) | announced)
 
 
 def requeue_expired(session: Session, max_attempts: int) -> Sequence[UUID]:

@@ -1,5 +1,6 @@
 """The service as its clients meet it: uvicorn over a real Postgres and a real Valkey."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,11 +10,12 @@ from uuid import UUID, uuid4
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from board.database import make_engine
+from board.database import make_engine, migrate
 from board.models import Submission
 from board.participants import create_participant, issue_token
 from board.references import NewReference, add_reference
@@ -36,13 +38,24 @@ LEASE = timedelta(minutes=5)
 
 
 @pytest.fixture(scope="session")
+def served_database(postgres_url: str) -> str:
+    """Address of a database of the service's own: it sweeps all the time."""
+    name = f"served_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = postgres_url.removesuffix("/postgres") + f"/{name}"
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
 def environment(
-    database_url: str, broker_url: str, tmp_path_factory: pytest.TempPathFactory
+    served_database: str, broker_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     """Settings of the service."""
     return {
-        "DATABASE_URL": database_url,
-        "BROKER_URL": broker_url,
+        "DATABASE_URL": served_database,
+        "BROKER_URL": broker_url.removesuffix("/0") + "/1",
         "COSMOBOARD_DATA": str(tmp_path_factory.mktemp("data")),
         "COSMOBOARD_SWEEP_SECONDS": "0.2",
         "COSMOBOARD_DAILY_LIMIT": "5",
@@ -58,7 +71,7 @@ def server(
     with Server(environment, tmp_path_factory.mktemp("logs") / "api.log") as server:
         yield server
     assert server.process.returncode == 0
-    assert "Traceback" not in server.log()
+    assert "Traceback" not in server.log(), server.log()
 
 
 @pytest.fixture
@@ -69,8 +82,8 @@ def client(server: Server, board: "Board") -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = make_engine(database_url)
+def engine(served_database: str) -> Iterator[Engine]:
+    engine = make_engine(served_database)
     yield engine
     engine.dispose()
 
@@ -196,6 +209,22 @@ class Board:
         """Return the id of every submission."""
         with self.session() as session:
             return list(session.scalars(select(Submission.id)))
+
+    def states(self) -> list[str]:
+        """Return the state of every submission, oldest first."""
+        with self.session() as session:
+            return list(session.scalars(select(Submission.state).order_by(Submission.created_at)))
+
+    def wait_for(self, submission_id: UUID | str, state: str) -> None:
+        """Wait until the submission is in that state."""
+        deadline = time.monotonic() + 10
+        while True:
+            with self.session() as session:
+                found = session.get(Submission, UUID(str(submission_id))).state
+            if found == state:
+                return
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
 
     def files(self) -> list[Path]:
         """Return every archive that is kept, whole or not."""

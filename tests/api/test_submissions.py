@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import redis
 
 from tests.boards import TRACK, bearer, form
 
@@ -41,10 +42,8 @@ def test_a_valid_archive_is_queued_and_kept_under_its_id(client, board, archive)
     }
 
 
-def test_a_queued_submission_is_announced_to_the_workers(client, board, archive, broker_url):
-    import redis
-
-    with redis.Redis.from_url(broker_url) as broker:
+def test_a_queued_submission_is_announced_to_the_workers(client, board, archive, environment):
+    with redis.Redis.from_url(environment["BROKER_URL"]) as broker:
         broker.delete("cosmoboard")
         answer = client.post(URL, headers=bearer(board.token()), **form(archive))
         assert answer.json()["id"].encode() in broker.lindex("cosmoboard", 0)

@@ -7,9 +7,27 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from tests.boards import archive, board, client, engine, environment, make_archive, server
+from tests.boards import (
+    archive,
+    board,
+    client,
+    engine,
+    environment,
+    make_archive,
+    served_database,
+    server,
+)
 
-__all__ = ["archive", "board", "client", "engine", "environment", "make_archive", "server"]
+__all__ = [
+    "archive",
+    "board",
+    "client",
+    "engine",
+    "environment",
+    "make_archive",
+    "served_database",
+    "server",
+]
 
 
 @pytest.fixture
