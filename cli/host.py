@@ -12,8 +12,8 @@ import click
 def on_board(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--data DIR`, and the board there for as long as it runs.
 
-    With `DATABASE_URL` set, the board is that one. Without, it is the one that `cosmoboard up`
-    keeps in the folder.
+    With `DATABASE_URL` set, or in the folder of secrets, the board is that one. Without, it is the
+    one that `cosmoboard up` keeps in the folder.
     """
 
     @click.option(
@@ -49,6 +49,8 @@ def _find_board(folder: Path) -> None:
     from cli.launch.endpoints import broker_url, database_url, known_endpoint
 
     os.environ.setdefault("COSMOBOARD_DATA", str(folder))
+    if "COSMOBOARD_SECRETS" in os.environ:
+        return
     for variable, name, address in (
         ("DATABASE_URL", "postgres", database_url),
         ("BROKER_URL", "valkey", broker_url),

@@ -6,6 +6,7 @@ import click
 
 COMMANDS = {
     "auth": "cli.auth:auth",
+    "deploy": "cli.deploy:deploy",
     "leaderboard": "cli.leaderboard:leaderboard",
     "participant": "cli.participant:participant",
     "reference": "cli.reference:reference",
@@ -15,6 +16,7 @@ COMMANDS = {
     "submit": "cli.submit:submit",
     "up": "cli.up:up",
     "validate": "cli.validate:validate",
+    "withdraw": "cli.withdraw:withdraw",
 }
 """Every subcommand: its name, and the module and object that hold it."""
 
