@@ -16,3 +16,7 @@ class ArchiveError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class CubeSourceError(ValueError):
+    """Real cubes that cannot be had or used; the message says why, and what to do."""
