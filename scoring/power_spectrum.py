@@ -75,34 +75,41 @@ class _Shells:
     k: Array
 
 
-@functools.cache
 def _shells(side: int, ndim: int) -> _Shells:
+    with _planner:  # two threads must not both do the work
+        return _cached_shells(side, ndim)
+
+
+@functools.cache
+def _cached_shells(side: int, ndim: int) -> _Shells:
     half = side // 2 + 1
     frequency = 2 * np.pi * np.fft.fftfreq(side, d=box_side(ndim, side) / side)[:half]
-    axes = np.meshgrid(*[frequency] * ndim, indexing="ij", sparse=True)
-    k = np.sqrt(sum(axis**2 for axis in axes)).ravel()
-    numbers = np.meshgrid(*[np.arange(half)] * ndim, indexing="ij", sparse=True)
-    squares = np.asarray(sum(number**2 for number in numbers)).ravel()
+    # Both ends are rounded outwards, so that the shortest and the longest mode fall inside.
+    shortest, longest = np.sqrt(frequency[1] ** 2), np.sqrt(sum([frequency[-1] ** 2] * ndim))
+    low = np.floor(np.log10(shortest) * 1e15) / 1e15
+    high = np.ceil(np.log10(longest) * 1e15) / 1e15
+    edges = np.logspace(low, high, BINS + 1)
+
     # A frequency and its negative are two modes, except along the last, halved axis.
     twice = np.where((2 * np.arange(half)) % side == 0, 1, 2)
-    weights = functools.reduce(np.multiply.outer, [twice] * (ndim - 1) + [np.ones(half, int)])
+    lengths = ndim * (half - 1) ** 2 + 1
+    bin_of = np.full(lengths, BINS)
+    modes_of = np.zeros(lengths)
+    for plane in range(half) if ndim == 3 else [0]:  # one at a time: a cube of them is large
+        k = np.sqrt(frequency[plane] ** 2 + frequency[:, None] ** 2 + frequency**2)
+        squares = plane**2 + np.arange(half)[:, None] ** 2 + np.arange(half) ** 2
+        weights = twice[plane] * twice[:, None] * np.ones(half)
+        bin_of[squares] = np.searchsorted(edges, k, side="right") - 1
+        modes_of += np.bincount(squares.ravel(), weights.ravel(), lengths)
 
-    # Both ends are rounded outwards, so that the shortest and the longest mode fall inside.
-    low = np.floor(np.log10(k[k > 0].min()) * 1e15) / 1e15
-    high = np.ceil(np.log10(k.max()) * 1e15) / 1e15
-    edges = np.logspace(low, high, BINS + 1)
-    bins = np.searchsorted(edges, k, side="right") - 1
-    inside = (bins >= 0) & (bins < BINS)
-    modes = np.bincount(bins[inside], weights.ravel()[inside], minlength=BINS)
+    inside = (modes_of > 0) & (bin_of >= 0) & (bin_of < BINS)
+    modes = np.bincount(bin_of[inside], modes_of[inside], BINS)
     kept = np.flatnonzero(modes)
-
-    bin_of = np.full(squares.max() + 1, len(kept), np.uint8)
-    bin_of[squares[inside]] = np.searchsorted(kept, bins[inside])
-    first = [squares[bins == b].min() for b in kept]
-    beyond = squares[bins >= BINS].min(initial=squares.max() + 1)
+    numbers = np.where(inside, np.searchsorted(kept, bin_of), len(kept))
+    beyond = np.flatnonzero((modes_of > 0) & (bin_of >= BINS)).min(initial=lengths)
     return _Shells(
-        bin_of=bin_of,
-        first=np.array([*first, beyond], np.int64),
+        bin_of=numbers.astype(np.uint8),
+        first=np.array([*(np.argmax(numbers == b) for b in range(len(kept))), beyond], np.int64),
         modes=modes[kept],
         k=((edges[:-1] + edges[1:]) / 2)[kept],
     )

@@ -143,16 +143,21 @@ def field_statistics(
     Raises:
         ValueError: If the field is not such a field, or the device is not there.
     """
-    start_histograms = _histograms_on(device)
-    density = as_density(field)
+    return _statistics(as_density(field), _histograms_on(device), threads)
+
+
+Histograms = Callable[[Density], Callable[[], tuple[Array, Array]]]
+"""Starts both histograms, and returns a function that waits for them."""
+
+
+def _statistics(density: Density, start_histograms: Histograms, threads: int) -> FieldStatistics:
     histograms = start_histograms(density)
     psd = power_spectrum(density, threads=threads)
     mass, peak = histograms()
     return FieldStatistics(psd, mass, peak)
 
 
-def _histograms_on(device: str) -> Callable[[Density], Callable[[], tuple[Array, Array]]]:
-    """Return a function that starts both histograms, and returns one that waits for them."""
+def _histograms_on(device: str) -> Histograms:
     if device == "cpu":
         return lambda density: lambda: (mass_histogram(density), peak_histogram(density))
     if device != "cuda":
@@ -183,33 +188,43 @@ def set_statistics(
         ValueError: If there is no field, if shapes differ, or if a field is not valid; the message
             says which.
     """
-    iterator = iter(fields)
-    try:
-        first = np.asarray(next(iterator))
-    except StopIteration:
-        raise ValueError("a set must hold at least one field, but it is empty") from None
-    shape = first.shape
-    if first.size < _WORTH_A_THREAD:
+    start_histograms = _histograms_on(device)
+    densities = _densities(fields)
+    first = next(densities, None)
+    if first is None:
+        raise ValueError("a set must hold at least one field, but it is empty")
+    shape = (first.side,) * first.ndim
+    if first.values.size < _WORTH_A_THREAD:
         threads = 1
 
-    def statistics(numbered: tuple[int, npt.ArrayLike]) -> FieldStatistics:
-        index, field = numbered
-        if np.shape(field) != shape:
-            raise ValueError(f"field {index} is of shape {np.shape(field)}, but field 0 of {shape}")
-        try:
-            return field_statistics(field, device=device)
-        except ValueError as error:
-            raise ValueError(f"field {index}: {error}") from error
+    def statistics(density: Density) -> FieldStatistics:
+        return _statistics(density, start_histograms, threads=1)
 
-    numbered = enumerate(itertools.chain([first], iterator))
+    remaining = itertools.chain([first], densities)
     del first  # a field may be large: nothing may hold on to it once it is done
     if threads == 1:
-        done: Iterable[FieldStatistics] = map(statistics, numbered)
+        done: Iterable[FieldStatistics] = map(statistics, remaining)
     else:
-        done = _map_in_threads(statistics, numbered, threads)
+        done = _map_in_threads(statistics, remaining, threads)
     rows = [(field.psd, field.mass, field.peak) for field in done]
     psd, mass, peak = (np.array(column) for column in zip(*rows, strict=True))
     return SetStatistics(psd, mass, peak, shape)
+
+
+def _densities(fields: Iterable[npt.ArrayLike]) -> Iterator[Density]:
+    """Check and convert fields of one shape as they come."""
+    index, shape = 0, None
+    for field in fields:
+        if shape not in (None, np.shape(field)):
+            raise ValueError(f"field {index} is of shape {np.shape(field)}, but field 0 of {shape}")
+        try:
+            density = as_density(field)
+        except ValueError as error:
+            raise ValueError(f"field {index}: {error}") from error
+        index, shape = index + 1, np.shape(field)
+        del field
+        yield density
+        del density
 
 
 def warm_up(shape: tuple[int, ...]) -> None:

@@ -56,7 +56,7 @@ def test_modes_per_bin_are_those_of_the_definition(ndim, side):
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-@pytest.mark.parametrize("side", [2, 3, 8, 15, 16, 17, 48, 64])
+@pytest.mark.parametrize("side", [2, 3, 8, 15, 16, 17, 48, 54, 64])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_power_is_that_of_the_definition(ndim, side, dtype):
     field = clumpy(side, ndim, seed=side).astype(dtype)
