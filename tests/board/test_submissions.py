@@ -321,6 +321,7 @@ class TestRecovery:
 
         again = reload(session, submission)
         assert (again.state, again.lease_expires_at, again.reason) == ("queued", None, None)
+        assert unannounced(session, timedelta(seconds=30)) == []
 
     def test_what_no_worker_was_told_of_is_announced_oldest_first(
         self, session: Session, submission: Submission
