@@ -40,6 +40,7 @@ def postgres_url(supervisor: Supervisor, service_folder: Path) -> str:
 def database_url(postgres_url: str) -> str:
     """Address of a database of this test process's own, migrated to the newest schema."""
     import psycopg
+
     from board.database import migrate
 
     with psycopg.connect(postgres_url, autocommit=True) as connection:
