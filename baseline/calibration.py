@@ -16,7 +16,7 @@ from baseline.data import from_network
 from baseline.shells import Shells
 
 _LEVELS = torch.special.ndtr(torch.linspace(-5.0, 5.0, 1001, dtype=torch.float64)).numpy()
-_BINS = 24  # logarithmic bins of |k|, in which the filter is constant
+_MODES = 24  # the filter is constant over shells that hold as many modes together
 _PASSES = 8
 _DAMPING = 0.7
 _GAINS = (0.1, 10.0)  # a generator further off needs training, not a filter
@@ -68,7 +68,8 @@ class Calibration(nn.Module):
         self._set(gain, bins, shells, generated)
 
     def _set(self, gain: Array, bins: Array, shells: Shells, generated: Tensor) -> None:
-        of_shell = np.concatenate([[1.0], gain[bins[1:]]])
+        of_shell = gain[bins]
+        of_shell[0] = 1.0  # the mean has no power
         self.gain.copy_(torch.from_numpy(of_shell[shells.of_mode]))
         source = _quantiles(self._filtered(generated))
         # Equal neighbours would make the map jump; they are told apart by rounding's width.
@@ -89,20 +90,18 @@ class Calibration(nn.Module):
 
 
 def _bins(shells: Shells) -> Array:
-    """Return the bin of every |k|^2."""
-    squared = np.arange(len(shells.modes))
-    edges = np.geomspace(1, len(shells.modes), _BINS + 1)
-    bins = np.searchsorted(edges, squared, side="right") - 1
-    occupied = np.unique(bins[1:][shells.modes[1:] > 0])
-    return np.searchsorted(occupied, bins).clip(0, len(occupied) - 1)
+    """Return the bin of every |k|^2: neighbouring shells, `_MODES` modes or a little more."""
+    before = np.cumsum(shells.modes) - shells.modes
+    bins = (before / _MODES).astype(np.intp)
+    return np.unique(bins, return_inverse=True)[1]
 
 
 def _log_power(shells: Shells, bins: Array, fields: Array) -> Array:
     """Return the mean over fields of the logarithm of each bin's power, which is what is scored."""
-    modes = np.bincount(bins[1:], shells.modes[1:])
+    modes = np.maximum(np.bincount(bins, shells.modes), 1)
     logs = []
     for field in fields:
-        total = np.bincount(bins[1:], (shells.power(field) * shells.modes)[1:])
+        total = np.bincount(bins, shells.power(field) * shells.modes)
         logs.append(np.log(np.maximum(total / modes, 1e-10)))
     mean: Array = np.mean(logs, axis=0)
     return mean

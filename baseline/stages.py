@@ -168,9 +168,9 @@ def _paper_stages() -> list[Stage]:
 def _small_stages() -> list[Stage]:
     adam = Optimisation(
         method="adam",
-        generator_rate=1e-4,
+        generator_rate=2e-5,
         critic_rate=2e-4,
-        critic_steps=2,
+        critic_steps=3,
         batch=4,
         averaging=0.999,
         iterations=10_000,

@@ -6,10 +6,13 @@ import click
 
 COMMANDS = {
     "auth": "cli.auth:auth",
+    "baseline": "cli.baseline:baseline",
+    "backup": "cli.backup:backup",
     "deploy": "cli.deploy:deploy",
     "leaderboard": "cli.leaderboard:leaderboard",
     "participant": "cli.participant:participant",
     "reference": "cli.reference:reference",
+    "restore": "cli.restore:restore",
     "score": "cli.score:score",
     "status": "cli.status:status",
     "submissions": "cli.submissions:submissions",
