@@ -162,14 +162,18 @@ def start() -> Iterator[Callable[..., Up]]:
 
 @pytest.fixture(scope="module")
 def board(first_run: tuple[Up, float], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """A board that is served on a copy of the folder of the first run."""
+    """A board that is served on a copy of the folder of the first run, until SIGTERM."""
     folder = tmp_path_factory.mktemp("served") / "data"
     subprocess.run(["cp", "-a", first_run[0].folder, folder], check=True)
     up = Up(folder)
     try:
         yield up.serving()
+        up.process.terminate()
+        assert up.end() == 0
+        assert up.said().endswith("Stopping all services.\nStopped.\n")
+        assert not running(folder)
     finally:
-        up.stop()
+        up.process.kill()
 
 
 def test_once_goes_from_nothing_to_scored_rows(first_run: tuple[Up, float]) -> None:
@@ -254,33 +258,6 @@ def test_a_taken_port_is_said_before_anything_is_started(
     assert not (up.folder / "postgres").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_signal_stops_everything(
-    copy: Path, start: Callable[..., Up], number: signal.Signals
-) -> None:
-    up = start(copy).serving()
-
-    up.process.send_signal(number)
-
-    assert up.end() == 0
-    assert not running(copy)
-    assert up.said().endswith("Stopping all services.\nStopped.\n")
-
-
-def test_an_interrupted_first_run_says_so_and_the_next_goes_on(
-    unscored_copy: Path, start: Callable[..., Up]
-) -> None:
-    up = start(unscored_copy)
-    assert eventually(lambda: (unscored_copy / "archives").exists(), 60)
-
-    up.stop()
-
-    assert up.process.returncode == 130
-    assert "Stopped before all rows were scored." in up.said()
-    assert not running(unscored_copy)
-    assert start(unscored_copy, "--once").end() == 0
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="death signals are Linux's")
 def test_a_killed_up_leaves_nothing_and_the_next_goes_on_from_there(
     unscored_copy: Path, start: Callable[..., Up]
@@ -299,15 +276,23 @@ def test_a_killed_up_leaves_nothing_and_the_next_goes_on_from_there(
     assert len(archives) == len(read_manifest())
 
 
-def test_once_fails_with_the_reason_where_a_row_is_not_scored(
+def test_an_interrupted_run_says_so_and_one_whose_rows_fail_says_why(
     unscored_copy: Path, start: Callable[..., Up]
 ) -> None:
-    up = start(
-        unscored_copy,
-        "--once",
-        COSMOBOARD_DEADLINE_SECONDS="0.000001",
-        COSMOBOARD_DEADLINE_SECONDS_PER_MEGAVOXEL="0",
-    )
+    too_short = {
+        "COSMOBOARD_DEADLINE_SECONDS": "0.000001",
+        "COSMOBOARD_DEADLINE_SECONDS_PER_MEGAVOXEL": "0",
+    }
+    up = start(unscored_copy, **too_short)
+    assert eventually(lambda: (unscored_copy / "archives").exists(), 60)
+
+    up.process.send_signal(signal.SIGINT)
+
+    assert up.end() == 130
+    assert up.said().endswith("Stopped before all rows were scored.\n")
+    assert not running(unscored_copy)
+
+    up = start(unscored_copy, "--once", **too_short)
 
     assert up.end() == 1
     assert "Not every row is scored." in up.said()
@@ -320,7 +305,6 @@ def test_a_worker_that_cannot_live_ends_the_wait_with_its_last_words(
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "celery.py").write_text("raise ImportError('no celery today')\n")
-    (broken / "sitecustomize.py").write_text("")
 
     up = start(unscored_copy, "--once", PYTHONPATH=str(broken))
 
