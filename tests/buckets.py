@@ -5,18 +5,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from cli.launch.endpoints import HOST, free_port
 
-BUCKET = "cosmoboard"
-
 
 @contextmanager
 def local_bucket() -> Iterator[str]:
     """Serve an empty bucket and yield its address; the environment leads to it meanwhile."""
+    bucket = f"test-{uuid4().hex}"
     endpoint = f"http://{HOST}:{free_port()}"
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", HOST, "-p", endpoint.rpartition(":")[2]],
@@ -26,12 +26,12 @@ def local_bucket() -> Iterator[str]:
     try:
         with httpx.Client(base_url=endpoint) as client, pytest.MonkeyPatch.context() as patch:
             _wait_until_up(client, server)
-            client.put(f"/{BUCKET}").raise_for_status()
+            client.put(f"/{bucket}").raise_for_status()
             patch.setenv("AWS_ENDPOINT_URL", endpoint)
             patch.setenv("AWS_ALLOW_HTTP", "true")
             patch.setenv("AWS_ACCESS_KEY_ID", "test")
             patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-            yield f"s3://{BUCKET}"
+            yield f"s3://{bucket}"
     finally:
         server.kill()
         server.wait()

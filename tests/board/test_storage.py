@@ -11,10 +11,13 @@ import pytest
 from board.settings import Settings, SettingsError
 from board.storage import ArchiveMissingError, BucketStorage, DiskStorage, Storage, open_storage
 from cli.launch.endpoints import HOST, free_port
-from tests.buckets import BUCKET, local_bucket
+from tests.buckets import local_bucket
 
 MANY = os.urandom(20 * 2**20)
 """An archive that is put in several parts, and fetched in several chunks."""
+
+UNHYPHENATED = "8d6834ccdfaf41041d4f8ddd3bb1a9c0"
+"""An id, but not as archives are named."""
 
 
 def settings(data: Path, storage_url: str | None = None) -> Settings:
@@ -136,12 +139,13 @@ def foreign_file(folder: Path, _: str, name: str) -> None:
 
 
 def foreign_object(_: Path, url: str, name: str) -> None:
-    key = url.removeprefix(f"s3://{BUCKET}/")
-    put = f"{os.environ['AWS_ENDPOINT_URL']}/{BUCKET}/{key}/archives/{name}"
+    put = f"{os.environ['AWS_ENDPOINT_URL']}/{url.removeprefix('s3://')}/archives/{name}"
     httpx.put(put, content=b"keep me").raise_for_status()
 
 
-@pytest.mark.parametrize("name", ["README", "readme.npz", f"{uuid4().hex}.npz", str(uuid4())])
+@pytest.mark.parametrize(
+    "name", ["README", "readme.npz", f"{UNHYPHENATED}.npz", str(UUID(UNHYPHENATED))]
+)
 @pytest.mark.parametrize("put", [foreign_file, foreign_object])
 def test_a_foreign_file_is_no_archive(
     put: Callable[[Path, str, str], None], name: str, tmp_path: Path, bucket_url: str
@@ -165,7 +169,11 @@ def test_tells_that_a_bucket_does_not_answer(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{HOST}:{free_port()}")
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
 
-    assert not open_storage(settings(tmp_path, "s3://away/board")).is_writable()
+    storage = open_storage(settings(tmp_path, "s3://away/board"))
+    assert not storage.is_writable()
+    with pytest.raises(OSError, match=r"^The bucket does not answer: [^\n]*$"):
+        keep(storage)
+    assert files(tmp_path) == []
 
 
 def test_speaks_to_a_bucket_without_encryption_only_where_that_is_allowed(
