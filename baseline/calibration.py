@@ -28,19 +28,22 @@ class Calibration(nn.Module):
     """Filter and quantile map of one stage's samples.
 
     Buffers:
-        gain: Factor of each mode of the half spectrum, shape (side, side, side // 2 + 1).
+        gain: Factor of the modes of each |k|^2, shape (largest |k|^2 + 1,).
         source: Rising network values that the map takes, shape (1001,).
         target: The values that it gives for them.
     """
 
     gain: Tensor
+    of_mode: Tensor
     source: Tensor
     target: Tensor
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        self.side = side
-        self.register_buffer("gain", torch.ones(side, side, side // 2 + 1))
+        self.shells = Shells.of_side(side)
+        self.register_buffer("gain", torch.ones(len(self.shells.modes)))
+        of_mode = torch.from_numpy(self.shells.of_mode)
+        self.register_buffer("of_mode", of_mode, persistent=False)
         self.register_buffer("source", torch.arange(len(_LEVELS), dtype=torch.float32))
         self.register_buffer("target", torch.arange(len(_LEVELS), dtype=torch.float32))
 
@@ -56,36 +59,32 @@ class Calibration(nn.Module):
             generated: Network values of a stage's samples, shape (n, 1, side, side, side).
             cubes: Network values of training cubes, shape (m, side, side, side).
         """
-        shells = Shells.of_side(self.side)
-        bins = _bins(shells)
-        real = _log_power(shells, bins, from_network(cubes))
+        bins = _bins(self.shells)
+        real = _log_power(self.shells, bins, from_network(cubes))
         self.target.copy_(_quantiles(cubes))
         gain = np.ones(len(real))
         for _ in range(_PASSES):
-            self._set(gain, bins, shells, generated)
-            reached = _log_power(shells, bins, from_network(self(generated)[:, 0]))
+            self._set(gain, bins, generated)
+            reached = _log_power(self.shells, bins, from_network(self(generated)[:, 0]))
             gain = np.clip(gain * np.exp(_DAMPING / 2 * (real - reached)), *_GAINS)
-        self._set(gain, bins, shells, generated)
+        self._set(gain, bins, generated)
 
-    def _set(self, gain: Array, bins: Array, shells: Shells, generated: Tensor) -> None:
-        of_shell = gain[bins]
-        of_shell[0] = 1.0  # the mean has no power
-        self.gain.copy_(torch.from_numpy(of_shell[shells.of_mode]))
-        source = _quantiles(self._filtered(generated))
-        # Equal neighbours would make the map jump; they are told apart by rounding's width.
-        steps = torch.arange(len(source)) * 1e-6
-        self.source.copy_(source + steps)
+    def _set(self, gain: Array, bins: Array, generated: Tensor) -> None:
+        self.gain.copy_(torch.from_numpy(gain[bins]))
+        self.gain[0] = 1.0  # the mean has no power
+        self.source.copy_(_quantiles(self._filtered(generated)))
 
     def _filtered(self, values: Tensor) -> Tensor:
         axes = (-3, -2, -1)
-        spectrum = torch.fft.rfftn(values, dim=axes) * self.gain
+        spectrum = torch.fft.rfftn(values, dim=axes) * self.gain[self.of_mode]
         filtered: Tensor = torch.fft.irfftn(spectrum, s=values.shape[-3:], dim=axes)
         return filtered
 
     def _mapped(self, values: Tensor) -> Tensor:
         upper = torch.searchsorted(self.source, values.contiguous()).clamp(1, len(self.source) - 1)
         left, right = self.source[upper - 1], self.source[upper]
-        share = (values - left) / (right - left)
+        # Nodes are equal where many values are; beyond the last such, nothing is known.
+        share = torch.where(right > left, (values - left) / (right - left), 0.0)
         return torch.lerp(self.target[upper - 1], self.target[upper], share)
 
 
