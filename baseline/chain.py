@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from baseline.data import from_network
+from baseline.networks import FlatSizes
 from baseline.sampling import Latents, stage_fields
 from baseline.weights import WEIGHTS, Weights, read_weights
 
@@ -36,10 +37,12 @@ class Chain:
     stages: tuple[Weights, ...]
 
     @property
-    def side(self) -> int:
-        """Side of the fields."""
-        sizes = self.stages[-1].stage.sizes
-        return int(getattr(sizes, "side", self.stages[-1].stage.side))
+    def voxels(self) -> int:
+        """Voxels in a field."""
+        stage = self.stages[-1].stage
+        if isinstance(stage.sizes, FlatSizes):
+            return int(stage.sizes.side**2)
+        return stage.side**3
 
     def to(self, device: str) -> "Chain":
         """Bring the generators to a device."""
@@ -67,7 +70,7 @@ class Chain:
 
     def densities(self, count: int, seed: int) -> Iterator[npt.NDArray[np.float32]]:
         """Draw fields in particles per voxel, one at a time."""
-        batch = max(1, _VOXELS // self.side**3)
+        batch = max(1, _VOXELS // self.voxels)
         for start in range(0, count, batch):
             fields = range(start, min(start + batch, count))
             yield from from_network(self.values(fields, seed)[:, 0])

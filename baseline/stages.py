@@ -168,7 +168,7 @@ def _paper_stages() -> list[Stage]:
 def _small_stages() -> list[Stage]:
     adam = Optimisation(
         method="adam",
-        generator_rate=2e-5,
+        generator_rate=5e-5,
         critic_rate=2e-4,
         critic_steps=3,
         batch=4,

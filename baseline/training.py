@@ -33,7 +33,7 @@ class Training:
 
     def __init__(self, stage: Stage, cubes: Tensor, seed: int, device: torch.device) -> None:
         self.stage, self.cubes, self.seed, self.device = stage, cubes, seed, device
-        self.data = hashlib.sha256(cubes.numpy().tobytes()).hexdigest()
+        self.data = hashlib.sha256(cubes.contiguous().numpy().data).hexdigest()
         self.iteration = 0
         with torch.random.fork_rng():
             torch.manual_seed(seed)

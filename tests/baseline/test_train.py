@@ -1,15 +1,34 @@
 """Training: interrupted in any way, it goes on to the very same weights."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from baseline.networks import (
+    FlatCritic,
+    FlatGenerator,
+    FlatSizes,
+    M1Critic,
+    M1Generator,
+    M1Sizes,
+    M2Critic,
+    M2Generator,
+    M2Sizes,
+    M3Critic,
+    M3Generator,
+    M3Sizes,
+    UniscaleCritic,
+    UniscaleGenerator,
+    UniscaleSizes,
+)
 from baseline.stages import STAGES
 from baseline.tensors import TensorFileError, read_tensors
 from baseline.train import Schedule, train
@@ -166,6 +185,42 @@ def test_small_stages_resume_from_their_saved_state(name, tmp_path):
     first.step()
     first.save(tmp_path / "first.safetensors")
     second = Training(stage, real, 0, torch.device("cpu"))
+    second.load(tmp_path / "first.safetensors")
+    second.save(tmp_path / "second.safetensors")
+    saved = (tmp_path / "first.safetensors").read_bytes()
+    assert saved == (tmp_path / "second.safetensors").read_bytes()
+
+
+NARROW = {
+    "m3": (M3Sizes(width=2), M3Generator, M3Critic, 32),
+    "m2": (M2Sizes(width=16, dense=8), M2Generator, M2Critic, 64),
+    "m1": (M1Sizes(width=2), M1Generator, M1Critic, 64),
+    "uniscale": (UniscaleSizes(width=4), UniscaleGenerator, UniscaleCritic, 64),
+    "2d-32": (FlatSizes(width=2), FlatGenerator, FlatCritic, 32),
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_narrow_paper_stages_train_and_resume(name, tmp_path):
+    sizes, generator, critic, side = NARROW[name]
+    paper = STAGES["paper", name]
+    narrow = replace(
+        paper,
+        sizes=sizes,
+        generator=partial(generator, sizes),
+        critic=partial(critic, sizes),
+        optimisation=replace(paper.optimisation, batch=2, critic_steps=1),
+    )
+    real = torch.rand(2, side, side, side)
+    first = Training(narrow, real, 0, torch.device("cpu"))
+    before = [p.clone() for p in (*first.generator.parameters(), *first.critic.parameters())]
+    losses = first.step()
+    after = [*first.generator.parameters(), *first.critic.parameters()]
+    assert all(math.isfinite(loss) for loss in losses.values())
+    # Only the critic's last bias may stay: it cancels between real and fake.
+    assert all(not torch.equal(b, a) for b, a in zip(before[:-1], after[:-1], strict=True))
+    first.save(tmp_path / "first.safetensors")
+    second = Training(narrow, real, 0, torch.device("cpu"))
     second.load(tmp_path / "first.safetensors")
     second.save(tmp_path / "second.safetensors")
     saved = (tmp_path / "first.safetensors").read_bytes()
