@@ -88,7 +88,7 @@ class Comparison:
 
 
 def d2_interval(leave_out: LeaveOut, statistic: int) -> tuple[float, tuple[float, float]]:
-    """Return bias-corrected d2 and its 95 % interval; d2 and the lower bound may be negative.
+    """Return bias-corrected d2, which may be negative, and its 95 % interval, which may not.
 
     The variance of a squared distance grows in proportion to it. So the upper bound is that of
     Wilson's score interval: the d2 whose own error just reaches down to the estimate.
@@ -96,7 +96,8 @@ def d2_interval(leave_out: LeaveOut, statistic: int) -> tuple[float, tuple[float
     value = _value(leave_out, _one(statistic))
     ratio = value.reach / max(value.full, value.reach / 2) if value.reach > 0 else 0.0
     up = value.reach * (ratio / 2 + math.sqrt(1 + ratio**2 / 4))
-    return value.corrected, (value.corrected - value.reach, max(0.0, value.corrected + up))
+    bounds = value.corrected - value.reach, value.corrected + up
+    return value.corrected, (max(0.0, bounds[0]), max(0.0, bounds[1]))
 
 
 def overall_interval(leave_out: LeaveOut, floors: Sequence[float]) -> tuple[float, float] | None:

@@ -32,8 +32,9 @@ class StatisticScore:
     Attributes:
         d2: Squared Fréchet distance to the real set (paper, eq. 1), >= 0.
         score: S* = 1 / d2 (paper, eq. 2); None where d2 is 0.
-        d2_jackknife: d2 less the bias of small sets; may be negative.
-        ci95: 95 % interval of d2.
+        d2_jackknife: d2 less the bias of small sets: estimates the d2 of unlimited sets; may be
+            negative.
+        ci95: 95 % interval of the d2 of unlimited sets, >= 0.
         floor: Mean d2 of fresh real sets.
         floor_spread: Standard deviation of that d2 from one such set to another.
         scatter_ratio: Tr C_fake / Tr C_real; None where the real fields do not vary.
