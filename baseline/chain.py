@@ -76,19 +76,16 @@ class Chain:
             yield from from_network(self.values(fields, seed)[:, 0])
 
 
-def read_chain(track: str, configuration: str, folder: Path = WEIGHTS) -> Chain:
-    """Read the stages that lead to a track's fields.
+def read_chain(stages: Sequence[str], configuration: str, folder: Path = WEIGHTS) -> Chain:
+    """Read trained stages.
 
     Args:
-        track: Name of the track.
+        stages: Names of the stages, those of a track as in `CHAINS`.
         configuration: `small` or `paper`.
         folder: Where `<configuration>-<stage>.safetensors` are.
 
     Raises:
         TensorFileError: A stage is not there, or its file is damaged or of another version.
     """
-    return Chain(
-        tuple(
-            read_weights(folder / f"{configuration}-{stage}.safetensors") for stage in CHAINS[track]
-        )
-    )
+    files = [folder / f"{configuration}-{stage}.safetensors" for stage in stages]
+    return Chain(tuple(map(read_weights, files)))

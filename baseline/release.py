@@ -1,6 +1,5 @@
-"""From training runs to what ships: calibrated weights, their scores, and sample archives."""
+"""From a training run to what ships: calibrated weights, their scores, and a sample archive."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from torch import Tensor
 from baseline.calibration import Calibration
 from baseline.chain import CHAINS, Chain, read_chain
 from baseline.data import to_network
-from baseline.shipped import Sample, ship
-from baseline.weights import WEIGHTS, Weights, read_weights, write_weights
+from baseline.shipped import SAMPLES, Sample, rounded, ship
+from baseline.weights import WEIGHTS, read_weights, write_weights
 from cubes.demo import demo_fields
 from cubes.tracks import TRACKS
-from scoring import STATISTICS, ScoreReport, compare, floor_from_pool, set_statistics
+from scoring import STATISTICS, compare, floor_from_pool, set_statistics
 
 CALIBRATION_SEED = 1
 """Sampling seed of the fields that calibrations are fitted to."""
@@ -24,88 +23,83 @@ SAMPLE_SEED = 0
 """Sampling seed of the shipped archives."""
 
 
-def calibrated_chain(
-    runs: Path, configuration: str, track: str, count: int, cubes: Callable[[int], Tensor]
-) -> Chain:
-    """Take the best weights of each stage of a track, and calibrate each on the chain's fields.
+def calibrated(run: Path, before: Chain | None, cubes: Tensor, count: int) -> Chain:
+    """Add the best weights of a run to the stages before it, calibrated on their fields.
 
     During training an up-scaling stage is calibrated on fields grown from real coarse ones. What
     ships starts from noise, so its calibration is fitted anew, to fields drawn so.
 
     Args:
-        runs: Folder of training runs, `<configuration>-<stage>` each.
-        configuration: `small` or `paper`.
-        track: Track that the chain leads to.
+        run: Folder of the training run.
+        before: The shipped stages that lead to this one, None for a first scale.
+        cubes: Training cubes in network values.
         count: Fields to fit to.
-        cubes: Gives the training cubes of a side, in network values.
     """
-    stages: tuple[Weights, ...] = ()
-    values: Tensor | None = None
-    for name in CHAINS[track]:
-        weights = read_weights(runs / f"{configuration}-{name}" / "best.safetensors")
-        drawn = Chain((replace(weights, calibration=None),)).values(
-            range(count), CALIBRATION_SEED, start=values
-        )
-        if weights.calibration is not None:
-            calibration = Calibration(weights.stage.side)
-            calibration.fit(drawn, cubes(weights.stage.side))
-            drawn = calibration(drawn)
-            weights = replace(weights, calibration=calibration)
-        stages, values = (*stages, weights), drawn
-    return Chain(stages)
+    weights = read_weights(run / "best.safetensors")
+    earlier = before.stages if before else ()
+    uncalibrated = Chain((*earlier, replace(weights, calibration=None)))
+    if weights.calibration is None:
+        return uncalibrated
+    calibration = Calibration(weights.stage.side)
+    calibration.fit(uncalibrated.values(range(count), CALIBRATION_SEED), cubes)
+    return Chain((*earlier, replace(weights, calibration=calibration)))
 
 
-def score_on_demo(chain: Chain, track: str, count: int, seed: int) -> dict[str, ScoreReport]:
-    """Score a chain's fields against the demo's training and held-out fields."""
+def release(
+    track: str, configuration: str, run: Path, count: int, training_compute: str
+) -> dict[str, dict[str, float]]:
+    """Calibrate a run's best weights, score them, and write weights and sample archive.
+
+    Args:
+        track: A track of the demo, whose last stage the run has trained.
+        configuration: `small` or `paper`.
+        run: Folder of the run.
+        count: Fields that the calibration is fitted to.
+        training_compute: What training took, for the manifest.
+
+    Returns:
+        The shipped archive's d² and overall, against `train` and `held-out` fields of the demo.
+    """
+    earlier = CHAINS[track][:-1]
+    before = read_chain(earlier, configuration) if earlier else None
+    chain = calibrated(run, before, demo_cubes(TRACKS[track].side), count)
+    fields = [rounded(field) for field in chain.densities(TRACKS[track].count, SAMPLE_SEED)]
     train = set_statistics(demo_fields(track, "train"))
     held_out = set_statistics(demo_fields(track, "held-out"))
-    drawn = set_statistics(chain.densities(count, seed))
-    floor = floor_from_pool(train, held_out)
-    return {
-        "train": compare(train, drawn, floor=floor),
-        "held-out": compare(held_out, drawn, floor=floor),
+    drawn, floor = set_statistics(fields), floor_from_pool(train, held_out)
+    scores = {
+        part: {name: getattr(report, name).d2 for name in STATISTICS} | {"overall": report.overall}
+        for part, report in (
+            ("train", compare(train, drawn, floor=floor)),
+            ("held-out", compare(held_out, drawn, floor=floor)),
+        )
     }
-
-
-def write_chain(chain: Chain, scores: dict[str, ScoreReport], folder: Path = WEIGHTS) -> None:
-    """Write a chain's stages, the last of them with the scores that the chain reached."""
-    for weights in chain.stages:
-        name = f"{weights.stage.configuration}-{weights.stage.name}.safetensors"
-        if weights is chain.stages[-1]:
-            numbers = {part: _numbers(report) for part, report in scores.items()}
-            weights = replace(
-                weights, description=weights.description | {"scores_of_the_chain": numbers}
-            )
-        write_weights(folder / name, weights)
-
-
-def ship_samples(track: str, configuration: str, training_compute: str) -> None:
-    """Draw a track's archive from the shipped weights, and enter it in the manifest."""
-    chain = read_chain(track, configuration)
-    parameters = sum(
-        parameter.numel()
-        for weights in chain.stages
-        for parameter in weights.generator.parameters()
-    )
-    names = " and ".join(weights.stage.name.upper() for weights in chain.stages)
-    sample = Sample(
-        file=f"gan-{configuration}-{track}.npz",
-        track=track,
-        method=f"Multi-scale GAN ({configuration})",
-        description=f"Wasserstein GANs {names} after Perraudin et al. 2019, configuration "
-        f"'{configuration}', calibrated on the training fields.",
-        parameters=parameters,
-        training_compute=training_compute,
-    )
-    ship(sample, chain.densities(TRACKS[track].count, SAMPLE_SEED))
-
-
-def _numbers(report: ScoreReport) -> dict[str, Any]:
-    numbers: dict[str, Any] = {name: getattr(report, name).d2 for name in STATISTICS}
-    return numbers | {"overall": report.overall}
+    last = chain.stages[-1]
+    about: dict[str, Any] = {"scores_of_the_archive": scores, "training_compute": training_compute}
+    last = replace(last, description=last.description | about)
+    write_weights(WEIGHTS / f"{configuration}-{last.stage.name}.safetensors", last)
+    ship(_sample(track, configuration, chain, training_compute), fields, SAMPLES)
+    return scores
 
 
 def demo_cubes(side: int) -> Tensor:
     """Return the demo's training fields of a side in network values."""
     fields = demo_fields(f"3d-{side}", "train")
     return torch.stack([to_network(field) for field in fields])
+
+
+def _sample(track: str, configuration: str, chain: Chain, training_compute: str) -> Sample:
+    names = " and ".join(weights.stage.name.upper() for weights in chain.stages)
+    return Sample(
+        file=f"gan-{configuration}-{track}.npz",
+        track=track,
+        method=f"Multi-scale GAN ({configuration})",
+        description=f"Wasserstein GAN {names} after Perraudin et al. 2019 in the {configuration} "
+        "configuration, calibrated on the training fields.",
+        parameters=sum(
+            parameter.numel()
+            for weights in chain.stages
+            for parameter in weights.generator.parameters()
+        ),
+        training_compute=training_compute,
+    )

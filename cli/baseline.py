@@ -1,12 +1,13 @@
 """`cosmoboard baseline`: train the multi-scale GAN, draw fields from it, submit them."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.service import INTERRUPTED, json_option, url_option
-from cubes.tracks import TRACKS
+from cubes.tracks import FULL_SIDE, TRACKS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,16 @@ _configuration = click.option(
     default="small",
     show_default=True,
     help="Networks that two CPU cores can train, or those of the paper.",
+)
+_cubes = click.option(
+    "--cubes",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of .npz files with a full cube each; without it, the demo's fields are used.",
+)
+_run_folder = click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the run.  [default: data/training/CONFIGURATION-STAGE]",
 )
 _device = click.option(
     "--device", default="cpu", show_default=True, help="Where to compute, as PyTorch names it."
@@ -47,16 +58,8 @@ def baseline() -> None:
 )
 @click.option("--stage", type=click.Choice(_STAGES), required=True, help="Which GAN to train.")
 @_configuration
-@click.option(
-    "--cubes",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of .npz files with a full cube each; without it, the demo's fields are used.",
-)
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the run.  [default: data/training/CONFIGURATION-STAGE]",
-)
+@_cubes
+@_run_folder
 @click.option("--iterations", type=click.IntRange(1), help="Iterations in all.")
 @click.option("--score-every", type=click.IntRange(1), default=500, show_default=True)
 @click.option(
@@ -95,7 +98,7 @@ def train(
     chosen = STAGES[configuration, stage]
     torch.set_num_threads(threads)
     total = iterations or chosen.optimisation.iterations
-    run = folder or Path("data/training") / f"{configuration}-{stage}"
+    run = folder or _default_folder(configuration, stage)
     schedule = Schedule(total, score=score_every, fields=fields)
     real = _training_cubes(chosen.side, cubes)
     with _progress() as bar:
@@ -211,6 +214,85 @@ def submit(
     )
 
 
+@baseline.command(
+    epilog=_examples(
+        'cosmoboard baseline release --track 3d-64 --training-compute "9 h on one CPU core"'
+    )
+)
+@click.option("--track", type=click.Choice(["3d-32", "3d-64"]), required=True, help="Track.")
+@_configuration
+@_run_folder
+@click.option("--training-compute", required=True, help="What training took, for the board.")
+@click.option(
+    "--count", type=click.IntRange(30), default=200, show_default=True, help="Fields to fit to."
+)
+@_threads
+def release(
+    *,
+    track: str,
+    configuration: str,
+    folder: Path | None,
+    training_compute: str,
+    count: int,
+    threads: int,
+) -> None:
+    """Put the best weights of a run, and an archive drawn from them, among what ships.
+
+    The stage is calibrated on fields grown from noise through the shipped stages before it: release
+    M3 first. Prints the archive's scores as JSON.
+    """
+    import torch
+
+    from baseline.chain import CHAINS
+    from baseline.release import release
+    from baseline.tensors import TensorFileError
+
+    torch.set_num_threads(threads)
+    run = folder or _default_folder(configuration, CHAINS[track][-1])
+    try:
+        scores = release(track, configuration, run, count, training_compute)
+    except TensorFileError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(scores))
+
+
+@baseline.command(epilog=_examples("cosmoboard baseline figures --out docs/images/baseline"))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder to write.",
+)
+@_configuration
+@_cubes
+@click.option(
+    "--count", type=click.IntRange(4), default=30, show_default=True, help="Fields to draw."
+)
+@_seed
+@_threads
+def figures(
+    *, out: Path, configuration: str, cubes: Path | None, count: int, seed: int, threads: int
+) -> None:
+    """Make the paper's figures 5 to 12 from the shipped weights, as far as they reach."""
+    import torch
+
+    from baseline.figures import paper_figures
+    from scoring.figures import save_figures
+
+    torch.set_num_threads(threads)
+
+    def training_cubes(side: int) -> "Tensor":
+        return _training_cubes(side, cubes if side == FULL_SIDE else None)
+
+    for name, figure in paper_figures(configuration, training_cubes, count, seed):
+        for path in save_figures(out, {name: figure}):
+            click.echo(path)
+
+
+def _default_folder(configuration: str, stage: str) -> Path:
+    return Path("data/training") / f"{configuration}-{stage}"
+
+
 def _gan_fields(
     track: str,
     configuration: str,
@@ -222,13 +304,13 @@ def _gan_fields(
 ) -> Any:
     import torch
 
-    from baseline.chain import read_chain
+    from baseline.chain import CHAINS, read_chain
     from baseline.tensors import TensorFileError
     from baseline.weights import WEIGHTS
 
     torch.set_num_threads(threads)
     try:
-        chain = read_chain(track, configuration, folder or WEIGHTS)
+        chain = read_chain(CHAINS[track], configuration, folder or WEIGHTS)
     except TensorFileError as error:
         raise click.ClickException(str(error)) from error
     return chain.to(device).densities(count, seed)
@@ -258,7 +340,6 @@ def _training_cubes(side: int, folder: Path | None) -> "Tensor":
     from baseline.data import to_network
     from baseline.neighbours import shrunk
     from baseline.release import demo_cubes
-    from cubes.tracks import FULL_SIDE
 
     if folder is None:
         if side == FULL_SIDE:

@@ -75,4 +75,4 @@ def test_a_stage_passes_its_calibrated_fields_on(chain):
 
 def test_weights_that_are_not_there_get_a_sentence(tmp_path):
     with pytest.raises(TensorFileError, match="small-m3"):
-        read_chain("3d-32", "small", tmp_path)
+        read_chain(CHAINS["3d-32"], "small", tmp_path)
