@@ -336,7 +336,7 @@ def _check_count(count: int, track: Track | None) -> None:
             f"The archive holds {count} fields, track {track.name} takes {track.count}: {change} "
             f"{abs(track.count - count)}.",
         )
-    if count < 2:
+    if not track and count < 2:
         raise ArchiveError("wrong_count", f"The archive holds {count} field: two are the least.")
 
 
