@@ -154,9 +154,9 @@ class DiskStorage(_Staging):
     def publish(self, staged: Path, submission_id: UUID) -> None:
         """Rename the staged file, once it is on the disk itself."""
         self._archives.mkdir(parents=True, exist_ok=True)
-        _sync(staged)
+        sync(staged)
         staged.rename(self._path(submission_id))
-        _sync(self._archives)
+        sync(self._archives)
 
     @contextmanager
     def archive(
@@ -193,7 +193,8 @@ class BucketStorage(_Staging):
 
     def publish(self, staged: Path, submission_id: UUID) -> None:
         """Put the archive: the object exists once its last byte has arrived."""
-        obstore.put(self.bucket, _key(submission_id), staged, chunk_size=_CHUNK)
+        with _bucket_errors():
+            obstore.put(self.bucket, _key(submission_id), staged, chunk_size=_CHUNK)
 
     @contextmanager
     def archive(
@@ -201,11 +202,11 @@ class BucketStorage(_Staging):
     ) -> Iterator[Path]:
         """Fetch the archive to a staged file, which is removed afterwards."""
         with self.stage() as path:
-            try:
-                found = obstore.get(self.bucket, _key(submission_id))
-            except FileNotFoundError:
-                raise _missing(submission_id) from None
-            with path.open("wb") as file:
+            with _bucket_errors(), path.open("wb") as file:
+                try:
+                    found = obstore.get(self.bucket, _key(submission_id))
+                except FileNotFoundError:
+                    raise _missing(submission_id) from None
                 for chunk in found.stream(_CHUNK):
                     watch()
                     file.write(chunk)
@@ -213,28 +214,30 @@ class BucketStorage(_Staging):
 
     def remove(self, submission_id: UUID) -> None:
         """Remove the submission's archive, if there is one."""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _bucket_errors():
             obstore.delete(self.bucket, _key(submission_id))
 
     def is_writable(self) -> bool:
         """Tell whether archives can be staged and the bucket answers."""
         try:
-            next(iter(obstore.list(self.bucket, _ARCHIVES, chunk_size=1)), None)
-        except (BaseError, OSError) as error:
-            _log.warning("the bucket does not answer: %s", str(error).partition("\n")[0])
+            with _bucket_errors():
+                next(iter(obstore.list(self.bucket, _ARCHIVES, chunk_size=1)), None)
+        except OSError as error:
+            _log.warning("%s", error)
             return False
         return self._can_stage()
 
     def archives_older_than(self, seconds: float) -> list[UUID]:
         """Return the ids of the archives that were published at least so long ago."""
         latest = datetime.now(UTC) - timedelta(seconds=seconds)
-        return [
-            archive
-            for found in obstore.list(self.bucket, _ARCHIVES, chunk_size=1000)
-            for item in found
-            if item["last_modified"] <= latest
-            and (archive := _archive_id(item["path"].removeprefix(f"{_ARCHIVES}/")))
-        ]
+        with _bucket_errors():
+            return [
+                archive
+                for found in obstore.list(self.bucket, _ARCHIVES, chunk_size=1000)
+                for item in found
+                if item["last_modified"] <= latest
+                and (archive := _archive_id(item["path"].removeprefix(f"{_ARCHIVES}/")))
+            ]
 
 
 def _archive_name(submission_id: UUID) -> str:
@@ -247,6 +250,15 @@ def _archive_id(name: str) -> UUID | None:
         archive = UUID(name.removesuffix(".npz"))
         return archive if _archive_name(archive) == name else None
     return None
+
+
+@contextmanager
+def _bucket_errors() -> Iterator[None]:
+    """Tell what goes wrong with a bucket as what goes wrong with a disk is told, in one line."""
+    try:
+        yield
+    except BaseError as error:
+        raise OSError(f"The bucket does not answer: {str(error).splitlines()[0]}") from error
 
 
 def _key(submission_id: UUID) -> str:
@@ -268,7 +280,7 @@ def _files_older_than(folder: Path, seconds: float) -> list[Path]:
     return old
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Put a file, or a folder's list of names, on the disk itself."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
