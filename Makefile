@@ -1,7 +1,7 @@
 # Everything starts from a checkout, Python 3.11 to 3.13, pip and make. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint
+.PHONY: help install run test lint bench-scoring bench-coverage
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ DATA ?= data
 PYTHON ?=
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/serve ## Make .venv with all that serving needs; .venv/bin/cosmoboard is there afterwards
 
@@ -28,6 +28,12 @@ lint: $(VENV)/test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-scoring: $(VENV)/test ## Time the scorer against its plain definitions (and Pylians: extra bench)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring
+
+bench-coverage: $(VENV)/test ## Simulate how often the error bars hold
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.coverage
 
 # The stamps below are files in $(VENV): a second start finds them and installs nothing.
 
