@@ -5,9 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from click import ClickException
 from click.testing import CliRunner
@@ -21,6 +19,7 @@ from board.settings import get_settings
 from cli import deploy
 from cli.launch.endpoints import HOST, free_port
 from cli.main import main
+from tests.databases import fresh_database
 
 
 @pytest.fixture
@@ -35,21 +34,16 @@ def empty_board(
     postgres_url: str, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """The address of a database without tables, which the settings lead to."""
-    name = f"board_{uuid4().hex}"
-    url = postgres_url.removesuffix("/postgres") + f"/{name}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("BROKER_URL", broker_url)
-    monkeypatch.setenv("COSMOBOARD_DATA", str(tmp_path / "data"))
-    get_settings.cache_clear()
-    database.get_engine.cache_clear()
-    yield url
-    database.get_engine().dispose()
-    get_settings.cache_clear()
-    database.get_engine.cache_clear()
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(postgres_url) as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        monkeypatch.setenv("BROKER_URL", broker_url)
+        monkeypatch.setenv("COSMOBOARD_DATA", str(tmp_path / "data"))
+        get_settings.cache_clear()
+        database.get_engine.cache_clear()
+        yield url
+        database.get_engine().dispose()
+        get_settings.cache_clear()
+        database.get_engine.cache_clear()
 
 
 def contents(folder: Path) -> dict[str, str]:
