@@ -22,7 +22,7 @@ class TensorFlowRMSprop(torch.optim.Optimizer):
         decay: float = 0.9,
         epsilon: float = 1e-10,
     ) -> None:
-        super().__init__(parameters, {"rate": rate, "decay": decay, "epsilon": epsilon})
+        super().__init__(parameters, {"lr": rate, "decay": decay, "epsilon": epsilon})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -39,4 +39,4 @@ class TensorFlowRMSprop(torch.optim.Optimizer):
                 mean_square = state["mean_square"]
                 mean_square.lerp_(parameter.grad.square(), 1 - group["decay"])
                 root = (mean_square + group["epsilon"]).sqrt_()
-                parameter.addcdiv_(parameter.grad, root, value=-group["rate"])
+                parameter.addcdiv_(parameter.grad, root, value=-group["lr"])

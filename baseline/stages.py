@@ -1,7 +1,7 @@
 """The stages of each configuration: networks, examples and optimisation, in one table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
@@ -60,6 +60,9 @@ class Optimisation:
         averaging: Decay of the running mean of the generator's weights that is scored, sampled
             and shipped; 0 takes the weights as they are.
         iterations: Generator updates in all.
+        warm_up: Iterations, the first ones, in which the generator minimises the energy score on
+            real conditions instead, and the critic waits.
+        warm_up_rate: Learning rate of the generator in them.
     """
 
     method: Literal["rmsprop", "adam"] = "rmsprop"
@@ -71,6 +74,8 @@ class Optimisation:
     saturation: bool = True
     averaging: float = 0.0
     iterations: int = 100_000
+    warm_up: int = 0
+    warm_up_rate: float = 1e-3
 
 
 def _nothing_to_fit(generator: nn.Module, cubes: Tensor) -> None:
@@ -205,7 +210,7 @@ def _small_stages() -> list[Stage]:
                     factor=sizes.factor,
                     context=sizes.context,
                 ),
-                adam,
+                replace(adam, warm_up=500),
                 calibrated=True,
             )
             for name, side, sizes in (("m2", 64, m2), ("m1", 256, m1))

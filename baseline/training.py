@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baseline.losses import critic_loss, generator_loss, gradient_penalty
+from baseline.losses import critic_loss, energy_score, generator_loss, gradient_penalty
 from baseline.rmsprop import TensorFlowRMSprop
 from baseline.stages import Optimisation, Stage
 from baseline.tensors import (
@@ -54,9 +54,12 @@ class Training:
         real, condition = self.stage.examples(self.cubes, options.batch, self.rng)
         real = real.to(self.device)
         condition = tuple(given.to(self.device) for given in condition)
-        for _ in range(options.critic_steps):
-            losses = self._critic_step(real, condition)
-        losses["generator"] = self._generator_step(condition)
+        if self.iteration < options.warm_up:
+            losses = self._warm_up_step(real, condition)
+        else:
+            for _ in range(options.critic_steps):
+                losses = self._critic_step(real, condition)
+            losses |= self._generator_step(condition)
         self.iteration += 1
         self._update_average()
         return losses
@@ -82,16 +85,28 @@ class Training:
         distance = of_real.mean() - of_fake.mean()
         return {"distance": distance.item(), "penalty": penalty.item()}
 
-    def _generator_step(self, condition: tuple[Tensor, ...]) -> float:
-        self.generator_optimiser.zero_grad()
+    def _warm_up_step(self, real: Tensor, condition: tuple[Tensor, ...]) -> dict[str, float]:
+        with self._lower_precision():
+            first, second = (self.generator(self._latents(), *condition) for _ in range(2))
+        energy = energy_score(first, second, real)
+        self._update_generator(energy, self.stage.optimisation.warm_up_rate)
+        return {"energy": energy.item()}
+
+    def _generator_step(self, condition: tuple[Tensor, ...]) -> dict[str, float]:
         self.critic.requires_grad_(False)
         with self._lower_precision():
             scores = self.critic(self.generator(self._latents(), *condition), *condition)
         loss = generator_loss(scores.float())
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._update_generator(loss, self.stage.optimisation.generator_rate)
         self.critic.requires_grad_(True)
+        return {"generator": loss.item()}
+
+    def _update_generator(self, loss: Tensor, rate: float) -> None:
+        for group in self.generator_optimiser.param_groups:
+            group["lr"] = rate
+        self.generator_optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.generator_optimiser.step()
-        return loss.item()
 
     def _latents(self) -> Tensor:
         return latent_batch(self.generator, self.stage.optimisation.batch, self.rng).to(self.device)

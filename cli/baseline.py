@@ -105,7 +105,7 @@ def train(
         task = bar.add_task(f"{configuration} {stage}", total=total, state="starting")
 
         def report(progress: Progress) -> None:
-            state = f"distance {progress.losses['distance']:.2f}"
+            state = "  ".join(f"{name} {loss:.3g}" for name, loss in progress.losses.items())
             if progress.scores:
                 state += "  d² " + "  ".join(
                     f"{name} {progress.scores[name]:.3g}" for name in ("psd", "mass", "peak")

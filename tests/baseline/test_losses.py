@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from baseline.losses import critic_loss, generator_loss, gradient_penalty
+from baseline.losses import critic_loss, energy_score, generator_loss, gradient_penalty
 
 SHAPE = (1, 4, 4, 4)
 
@@ -81,3 +81,25 @@ def test_saturation_acts_only_where_both_scores_have_one_sign(real, fake, extra)
 
 def test_generator_wants_high_scores():
     assert generator_loss(torch.tensor([1.0, 3.0])).item() == -2
+
+
+def test_energy_score_of_known_distances():
+    # Blocks of 2^3 voxels that differ by 1 and 2 everywhere are sqrt(8) and 2 sqrt(8) apart:
+    # (1 + 2 - 1) sqrt(8) / 2.
+    real = torch.zeros(1, 1, 4, 4, 4)
+    score = energy_score(real + 1, real + 2, real, block=2)
+    assert score.item() == pytest.approx(math.sqrt(8))
+
+
+def test_energy_score_is_smallest_at_the_real_scatter():
+    # Gaussian blocks of scatter s drawn for real ones of scatter 1.
+    rng = torch.Generator().manual_seed(0)
+    first, second, real = torch.randn(3, 400, 1, 8, 8, 8, generator=rng)
+    scores = {s: energy_score(s * first, s * second, real).item() for s in (0.0, 0.7, 1.0, 1.4)}
+    assert min(scores, key=scores.get) == 1.0
+
+
+def test_energy_score_has_a_gradient_where_fields_agree():
+    field = torch.zeros(1, 1, 4, 4, 4, requires_grad=True)
+    energy_score(field, field, torch.zeros(1, 1, 4, 4, 4)).backward()
+    assert field.grad.isfinite().all()

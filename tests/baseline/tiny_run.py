@@ -29,7 +29,9 @@ TINY = replace(
     generator=partial(SmallUpscaleGenerator, SIZES),
     critic=partial(SmallUpscaleCritic, SIZES, SmallCriticSizes(channels=3, width=4)),
     examples=partial(patches_in_context, patch=8, factor=2, context=SIZES.context),
-    optimisation=Optimisation("adam", 1e-3, 1e-3, critic_steps=2, batch=2, averaging=0.9),
+    optimisation=Optimisation(
+        "adam", 1e-3, 1e-3, critic_steps=2, batch=2, averaging=0.9, warm_up=4
+    ),
 )
 SCHEDULE = Schedule(iterations=0, save=5, log=2, score=8, fields=4)
 
