@@ -1,13 +1,20 @@
 """A client of a board's HTTP interface."""
 
+import hashlib
+import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypedDict
 
 import httpx
 
-_CHUNK_BYTES = 2**18
+_PIECE_BYTES = 2**18
 _TIMEOUT = httpx.Timeout(60, connect=10)
+_TUS = {"Tus-Resumable": "1.0.0"}
+
+_PATIENCE = 120.0
+"""Seconds for which an upload is tried again without a byte more arriving."""
 
 
 class Progress(TypedDict):
@@ -131,22 +138,25 @@ class Client:
         return participant
 
     def submit(
-        self,
-        archive: Path,
-        form: dict[str, str],
-        idempotency_key: str,
-        sent: Callable[[int], object],
+        self, archive: Path, form: dict[str, str], arrived: Callable[[int], object]
     ) -> Submission:
-        """Upload an archive; `sent` is told the bytes of each piece that is on its way."""
+        """Upload an archive, from where an earlier try ended, and over faults that pass.
+
+        Args:
+            archive: The file.
+            form: `track`, `method` and what else there is to say.
+            arrived: Is told how many bytes have arrived, again and again.
+        """
         with archive.open("rb") as file:
-            answer = self._request(
-                "POST",
-                "/submissions",
-                data=form,
-                files={"archive": (archive.name, _Watched(file, sent), "application/zip")},
-                headers={"Idempotency-Key": idempotency_key},
-            )
-        submission: Submission = answer.json()
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+            upload_id = self._begin_upload(size, form | {"sha256": sha256})
+            self._send(file, size, f"/uploads/{upload_id}", arrived)
+        return self._arrived(upload_id)
+
+    def withdraw(self, submission_id: str) -> Submission:
+        """Withdraw one of one's own submissions."""
+        submission: Submission = self._request("DELETE", f"/submissions/{submission_id}").json()
         return submission
 
     def submission(self, submission_id: str) -> Submission:
@@ -174,6 +184,78 @@ class Client:
         params = {"track": track, "sort": sort, "format": "csv"}
         return self._request("GET", "/leaderboard", params=params).text
 
+    def _begin_upload(self, size: int, fields: dict[str, str]) -> str:
+        """Return the id of a new upload, or of the one of this archive that is under way."""
+        metadata = ",".join(
+            f"{name} {b64encode(text.encode()).decode()}" for name, text in fields.items()
+        )
+        headers = _TUS | {"Upload-Length": str(size), "Upload-Metadata": metadata}
+        try:
+            answer = self._request("POST", "/uploads", headers=headers)
+        except ProblemError as error:
+            if error.code != "duplicate_archive":
+                raise
+            existing = self.submission(error.details["submission"])
+            if existing["state"] != "uploading":
+                raise
+            if existing["method"] != fields["method"]:
+                raise ProblemError(
+                    error.status,
+                    error.details
+                    | {
+                        "detail": f"An upload of this archive as {existing['method']!r} is under "
+                        "way: go on with that method, or withdraw it first "
+                        f"(cosmoboard withdraw {existing['id']})."
+                    },
+                ) from error
+            return existing["id"]
+        return str(answer.headers["Location"]).rpartition("/")[2]
+
+    def _send(
+        self, file: IO[bytes], size: int, path: str, arrived: Callable[[int], object]
+    ) -> None:
+        offset = self._offset(path)
+        deadline = time.monotonic() + _PATIENCE
+        while offset < size:
+            headers = _TUS | {
+                "Upload-Offset": str(offset),
+                "Content-Length": str(size - offset),
+                "Content-Type": "application/offset+octet-stream",
+            }
+            try:
+                pieces = _pieces(file, offset, arrived)
+                self._request("PATCH", path, content=pieces, headers=headers)
+                offset = size
+            except (UnreachableError, ProblemError) as error:
+                if not _passes(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+                before, offset = offset, self._offset_once_reachable(path, deadline)
+                if offset > before:
+                    deadline = time.monotonic() + _PATIENCE
+        arrived(size)
+
+    def _offset(self, path: str) -> int:
+        return int(self._request("HEAD", path, headers=_TUS).headers["Upload-Offset"])
+
+    def _offset_once_reachable(self, path: str, deadline: float) -> int:
+        while True:
+            try:
+                return self._offset(path)
+            except (UnreachableError, ProblemError) as error:
+                if not _passes(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
+    def _arrived(self, submission_id: str) -> Submission:
+        """Return the submission once the board has looked into its archive."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            submission = self.submission(submission_id)
+            if submission["state"] != "uploading" or time.monotonic() > deadline:
+                return submission
+            time.sleep(1)
+
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **arguments)
@@ -191,6 +273,8 @@ class Client:
 
     def _refusal(self, answer: httpx.Response) -> Exception:
         if answer.headers.get("content-type", "") == "application/problem+json":
+            if answer.request.method == "HEAD":  # has no body to say more
+                return ProblemError(answer.status_code, _without_body(answer))
             return ProblemError(answer.status_code, answer.json())
         return UnreachableError(
             f"What answers at {self.url} is not a board (HTTP {answer.status_code}): check the "
@@ -198,23 +282,21 @@ class Client:
         )
 
 
-class _Watched:
-    """A file to upload that tells how much of it was read."""
+def _pieces(file: IO[bytes], offset: int, arrived: Callable[[int], object]) -> Iterator[bytes]:
+    file.seek(offset)
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
+        offset += len(piece)
+        arrived(offset)
 
-    def __init__(self, file: IO[bytes], read: Callable[[int], object]) -> None:
-        self._file = file
-        self._read = read
 
-    def read(self, size: int = -1) -> bytes:
-        piece = self._file.read(min(size, _CHUNK_BYTES) if size > 0 else _CHUNK_BYTES)
-        self._read(len(piece))
-        return piece
+def _passes(error: UnreachableError | ProblemError) -> bool:
+    """Tell whether an upload may go on after this error, from the offset that the board tells."""
+    return isinstance(error, UnreachableError) or (
+        error.status >= 500
+        or error.code in ("upload_locked", "upload_offset_mismatch", "upload_stalled")
+    )
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
 
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def fileno(self) -> int:
-        return self._file.fileno()
+def _without_body(answer: httpx.Response) -> dict[str, Any]:
+    return {"code": answer.reason_phrase, "detail": f"The board refused: {answer.reason_phrase}."}

@@ -8,6 +8,7 @@ import click
 from cli.tables import LABELS, interval, number, percent
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from cli.client import Client, StatisticScore, Submission
@@ -112,7 +113,3 @@ def _score_table(submission: "Submission") -> "Table":
             number(score["scatter_ratio"]),
         )
     return table
-
-
-if TYPE_CHECKING:
-    from rich.console import Console

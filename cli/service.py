@@ -15,7 +15,7 @@ from cli.tokens import TokenFileError, read_token
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
-REFUSED, NOT_SIGNED_IN, UNREACHABLE = 1, 3, 4
+REFUSED, NOT_SIGNED_IN, UNREACHABLE, INTERRUPTED = 1, 3, 4, 130
 
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 refused, or the submission failed;

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.archives import archive_argument, refuse_bad_archive
-from cli.service import REFUSED, epilog, json_option, on_service
+from cli.service import INTERRUPTED, REFUSED, epilog, json_option, on_service, tell
 from cubes.tracks import TRACKS
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def submit(
     """Submit the fields in FILE, an .npz archive, to a track.
 
     The archive's structure is checked before it is sent; its values are checked while it is
-    scored (`cosmoboard validate` checks all of it here).
+    scored (`cosmoboard validate` checks all of it here). An upload that was cut goes on where it
+    ended when the same command is given again.
     """
     from cli.follow import follow, show
     from cubes.archive import inspect_archive
@@ -62,8 +63,6 @@ def _field(option: str) -> str:
 
 
 def _upload(client: "Client", file: Path, fields: dict[str, str]) -> "Submission":
-    from uuid import uuid4
-
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -81,6 +80,9 @@ def _upload(client: "Client", file: Path, fields: dict[str, str]) -> "Submission
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=file.stat().st_size)
-        return client.submit(file, fields, uuid4().hex, lambda sent: bar.update(task, advance=sent))
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=file.stat().st_size)
+            return client.submit(file, fields, lambda size: bar.update(task, completed=size))
+    except KeyboardInterrupt:
+        tell("Interrupted. The same command goes on where this one ended.", INTERRUPTED)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
-from uuid import uuid4
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -146,9 +145,8 @@ def _submit(client: Client, sample: Sample, check: Check) -> Submission:
         "url": sample.url or "",
     }
     form = {name: text for name, text in form.items() if text}
-    key = uuid4().hex
     return _patiently(
-        lambda: client.submit(SAMPLES / sample.file, form, key, lambda sent: None), check
+        lambda: client.submit(SAMPLES / sample.file, form, lambda arrived: None), check
     )
 
 

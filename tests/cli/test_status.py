@@ -4,11 +4,11 @@ import csv
 import io
 import json
 import threading
-import time
 from uuid import uuid4
 
 import pytest
 
+from cli.follow import standing
 from tests.servers import Server
 
 
@@ -77,22 +77,23 @@ def test_leaderboard_in_json_and_csv(run, board, client):
     assert run(*words, "--csv", "--json").exit_code == 2
 
 
-def test_status_waits_over_a_restart_of_the_board(run, board, environment, tmp_path):
+def test_status_waits_over_a_restart_of_the_board(run, board, environment, tmp_path, monkeypatch):
     """A board that is away for a while is asked again."""
     submission_id = board.queued()
     with Server(environment, tmp_path / "log") as server:
 
         def restart():
-            time.sleep(0.7)
-            server.kill()
-            time.sleep(0.5)
             board.finished(submission_id, 0.5)
             server.start()
 
-        thread = threading.Thread(target=restart)
-        thread.start()
+        def standing_as_the_board_dies(submission):
+            if server.process.poll() is None and submission["state"] == "queued":
+                server.kill()
+                threading.Timer(0.5, restart).start()
+            return standing(submission)
+
+        monkeypatch.setattr("cli.follow.standing", standing_as_the_board_dies)
         done = run("status", submission_id, "--wait", "--url", server.url)
-        thread.join()
     assert done.exit_code == 0, done.stderr
     assert "scored, overall 50.0%" in done.stdout
 
@@ -102,3 +103,12 @@ def test_every_command_explains_itself(run, command):
     done = run(command, "--help")
     assert done.exit_code == 0
     assert "Usage:" in done.stdout
+
+
+def test_withdraw_takes_a_submission_back(run, board):
+    submission_id = board.queued()
+    done = run("withdraw", submission_id)
+    assert done.exit_code == 0
+    assert "cancelled (withdrawn)" in done.stdout
+    assert run("withdraw", submission_id).exit_code == 1
+    assert run("status", submission_id).exit_code == 1

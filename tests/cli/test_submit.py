@@ -45,10 +45,10 @@ def worker(board):
     def end_with(end):
         def work():
             deadline = time.monotonic() + 20
-            while not (ids := board.ids()):
+            while board.states() != ["queued"]:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            end(ids[0])
+            end(board.ids()[0])
 
         threads.append(threading.Thread(target=work))
         threads[0].start()
