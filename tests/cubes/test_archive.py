@@ -22,7 +22,8 @@ from cubes.archive import (
     write_archive,
 )
 from cubes.tracks import TRACKS, Track
-from tests.hostile import HONEST, density_fields, entries_of
+from tests.archives import density_fields, entries_of
+from tests.hostile_zips import HONEST
 from tests.zips import Entry, npy_bytes, zip_bytes
 
 SMALL = Track("small", ndim=3, side=6, count=3, mean=31.5)

@@ -13,7 +13,7 @@ from cubes.errors import CubeSourceError
 from cubes.pack import pack
 from cubes.tracks import Track
 from cubes.transform import forward
-from tests.hostile import density_fields
+from tests.archives import density_fields
 
 TRACK = Track("small", ndim=3, side=6, count=3, mean=31.5)
 FIELDS = np.array(density_fields(TRACK))
