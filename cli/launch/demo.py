@@ -58,13 +58,14 @@ def baseline_token() -> str:
 def submit_samples(client: Client, samples: Sequence[Sample], check: Check) -> list[Submission]:
     """Submit the shipped archives that were not yet, and return the submissions of all.
 
-    One that failed is submitted again; one that was withdrawn stays so, and is left out.
+    One that failed is submitted again, and an upload that was cut goes on; one that was withdrawn
+    stays so, and is left out.
     """
     earlier = _patiently(lambda: list(client.submissions()), check)
     known = {
         (submission["track"], submission["sha256"]): submission
         for submission in earlier
-        if submission["state"] != "failed"
+        if submission["state"] not in ("uploading", "failed")
     }
     submissions = []
     for sample in samples:
@@ -92,14 +93,18 @@ def wait_until_ended(
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bars = [
-            progress.add_task(it["method"], track=it["track"], standing=standing(it)) for it in now
+            progress.add_task(
+                it["method"],
+                track=it["track"],
+                total=it["progress"]["total"],
+                standing=standing(it),
+            )
+            for it in now
         ]
         while True:
             for bar, it in zip(bars, now, strict=True):
                 done = it["progress"]["total" if it["state"] == "scored" else "done"]
-                progress.update(
-                    bar, total=it["progress"]["total"], completed=done, standing=standing(it)
-                )
+                progress.update(bar, completed=done, standing=standing(it))
                 if it["state"] in FINAL_STATES:
                     progress.stop_task(bar)
             if all(it["state"] in FINAL_STATES for it in now):
@@ -145,9 +150,16 @@ def _submit(client: Client, sample: Sample, check: Check) -> Submission:
         "url": sample.url or "",
     }
     form = {name: text for name, text in form.items() if text}
-    return _patiently(
-        lambda: client.submit(SAMPLES / sample.file, form, lambda arrived: None), check
-    )
+
+    def submit() -> Submission:
+        try:
+            return client.submit(SAMPLES / sample.file, form, lambda arrived: None)
+        except ProblemError as error:
+            if error.code != "duplicate_archive":
+                raise
+            return client.submission(error.details["submission"])  # a try whose answer was lost
+
+    return _patiently(submit, check)
 
 
 def _read_again(client: Client, submission: Submission, check: Check) -> Submission:
