@@ -7,7 +7,7 @@ import pytest
 
 from scoring import set_statistics
 from scoring.figures import plot_slices, plot_statistics, save_figures
-from scoring.power_spectrum import wavenumbers
+from scoring.shells import wavenumbers
 from tests.fields import clumpy, clumpy_set, random_statistics
 
 SIGNATURES = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF-"}

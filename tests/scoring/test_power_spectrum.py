@@ -10,6 +10,7 @@ from scoring import power_spectrum as module
 from scoring import use_cache, wavenumbers
 from scoring.density import as_density
 from scoring.power_spectrum import power_spectrum
+from scoring.shells import shells
 from tests.fields import clumpy, plane_wave
 
 EMPTY = {
@@ -50,7 +51,7 @@ def test_modes_per_bin_are_those_of_the_definition(ndim, side):
     absolute, edges = bins_by_definition(side, ndim)
     modes = np.histogram(absolute, edges)[0][:-1]
     assert set(np.flatnonzero(modes == 0)) == EMPTY[ndim, side]
-    np.testing.assert_array_equal(module._shells(side, ndim).modes, modes[modes > 0])
+    np.testing.assert_array_equal(shells(side, ndim).modes, modes[modes > 0])
     # All modes but the constant one are in some bin, the corner included.
     assert modes.sum() == absolute.size - 1
 
