@@ -18,13 +18,13 @@ if TYPE_CHECKING:
         compare_submissions,
         compare_with_leader,
     )
-    from scoring.power_spectrum import use_cache, wavenumbers
+    from scoring.power_spectrum import use_cache
     from scoring.report import SCORER_VERSION, Floor, Level, ScoreReport, StatisticScore
     from scoring.scores import compare
+    from scoring.shells import wavenumbers
+    from scoring.statistic_sets import STATISTICS, SetStatistics
     from scoring.statistics import (
-        STATISTICS,
         FieldStatistics,
-        SetStatistics,
         field_statistics,
         set_statistics,
         warm_up,
@@ -63,7 +63,7 @@ _HOMES = {
     "MASS_BINS": "histogram",
     "PEAK_BINS": "histogram",
     "SCORER_VERSION": "report",
-    "STATISTICS": "statistics",
+    "STATISTICS": "statistic_sets",
     "Comparison": "inference",
     "Diagnosis": "diagnosis",
     "Difference": "inference",
@@ -72,7 +72,7 @@ _HOMES = {
     "LeaveOut": "inference",
     "Level": "report",
     "ScoreReport": "report",
-    "SetStatistics": "statistics",
+    "SetStatistics": "statistic_sets",
     "StatisticDiagnosis": "diagnosis",
     "StatisticScore": "report",
     "compare": "scores",
@@ -85,7 +85,7 @@ _HOMES = {
     "set_statistics": "statistics",
     "use_cache": "power_spectrum",
     "warm_up": "statistics",
-    "wavenumbers": "power_spectrum",
+    "wavenumbers": "shells",
 }
 
 

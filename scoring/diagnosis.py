@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from scoring.frechet import Moments, distance, log_statistics, moments
 from scoring.scores import require_comparable
-from scoring.statistics import SetStatistics
+from scoring.statistic_sets import SetStatistics
 
 Array = npt.NDArray[Any]
 

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from cubes.tracks import FULL_SIDE
 from scoring.histogram import MASS_BINS, PEAK_BINS
-from scoring.power_spectrum import wavenumbers
 from scoring.scores import require_comparable
-from scoring.statistics import SetStatistics
+from scoring.shells import wavenumbers
+from scoring.statistic_sets import SetStatistics
 
 Array = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from scoring.frechet import frechet_distance, log_statistics
 from scoring.report import Floor, Level
-from scoring.statistics import STATISTICS, SetStatistics
+from scoring.statistic_sets import STATISTICS, SetStatistics
 
 Array = npt.NDArray[Any]
 

@@ -1,13 +1,11 @@
 """The power spectrum: how much structure there is at each scale, by FFTW."""
 
 import contextlib
-import functools
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,9 @@ import pyfftw
 from cubes.tracks import box_side
 from scoring.density import Density
 from scoring.kernel import kernel
+from scoring.shells import shells
 
 Array = npt.NDArray[Any]
-
-BINS = 49
-"""Logarithmic bins of |k|, before those that hold no mode of the grid are dropped."""
 
 
 def power_spectrum(density: Density, *, threads: int = 1) -> Array:
@@ -35,84 +31,19 @@ def power_spectrum(density: Density, *, threads: int = 1) -> Array:
         threads: Threads that FFTW may use.
 
     Returns:
-        P(k) in (Mpc/h)^ndim, shape (bins,), float64, at `wavenumbers`. (Paper, section 2.3,
+        P(k) in (Mpc/h)^ndim, shape (bins,), float64, at `scoring.wavenumbers`. (Paper, section 2.3,
         statistic 2.)
     """
     side, ndim = density.side, density.ndim
-    shells = _shells(side, ndim)
+    bins = shells(side, ndim)
     if density.constant:
-        return np.zeros(len(shells.modes))
+        return np.zeros(len(bins.modes))
     with _workspace(density.values.shape, threads) as workspace:
         _overdensity(density.values, density.mean, workspace.rows)
         workspace.transform.execute()
-        power = _shell_power(workspace.rows, shells.bin_of, shells.first)
+        power = _shell_power(workspace.rows, bins.bin_of, bins.first)
     volume = box_side(ndim, side) ** ndim
-    return power / shells.modes * (volume / density.values.size**2)
-
-
-def wavenumbers(shape: tuple[int, ...]) -> Array:
-    """Return the middle of each bin of `power_spectrum` in h/Mpc, for one field of this shape."""
-    return _shells(shape[0], len(shape)).k.copy()
-
-
-@dataclass(frozen=True, eq=False)
-class _Shells:
-    """The bins of |k| on one grid, empty ones dropped.
-
-    Wavenumbers are looked up by the squared length of a mode in units of the fundamental one.
-
-    Attributes:
-        bin_of: Bin of each squared length, shape (longest + 1,); the constant mode has the bin
-            one past the last.
-        first: Smallest squared length in each bin, and one past the longest, shape (bins + 1,).
-        modes: Modes of the half spectrum in each bin, shape (bins,).
-        k: Middle of each bin in h/Mpc, shape (bins,).
-    """
-
-    bin_of: Array
-    first: Array
-    modes: Array
-    k: Array
-
-
-def _shells(side: int, ndim: int) -> _Shells:
-    with _planner:  # two threads must not both do the work
-        return _cached_shells(side, ndim)
-
-
-@functools.cache
-def _cached_shells(side: int, ndim: int) -> _Shells:
-    half = side // 2 + 1
-    frequency = 2 * np.pi * np.fft.fftfreq(side, d=box_side(ndim, side) / side)[:half]
-    # Both ends are rounded outwards, so that the shortest and the longest mode fall inside.
-    shortest, longest = np.sqrt(frequency[1] ** 2), np.sqrt(sum([frequency[-1] ** 2] * ndim))
-    low = np.floor(np.log10(shortest) * 1e15) / 1e15
-    high = np.ceil(np.log10(longest) * 1e15) / 1e15
-    edges = np.logspace(low, high, BINS + 1)
-
-    # A frequency and its negative are two modes, except along the last, halved axis.
-    twice = np.where((2 * np.arange(half)) % side == 0, 1, 2)
-    lengths = ndim * (half - 1) ** 2 + 1
-    bin_of = np.full(lengths, BINS)
-    modes_of = np.zeros(lengths)
-    for plane in range(half) if ndim == 3 else [0]:  # one at a time: a cube of them is large
-        k = np.sqrt(frequency[plane] ** 2 + frequency[:, None] ** 2 + frequency**2)
-        squares = plane**2 + np.arange(half)[:, None] ** 2 + np.arange(half) ** 2
-        weights = twice[plane] * twice[:, None] * np.ones(half)
-        bin_of[squares] = np.searchsorted(edges, k, side="right") - 1
-        modes_of += np.bincount(squares.ravel(), weights.ravel(), lengths)
-
-    inside = (modes_of > 0) & (bin_of >= 0) & (bin_of < BINS)
-    modes = np.bincount(bin_of[inside], modes_of[inside], BINS)
-    kept = np.flatnonzero(modes)
-    numbers = np.where(inside, np.searchsorted(kept, bin_of), len(kept))
-    beyond = np.flatnonzero((modes_of > 0) & (bin_of >= BINS)).min(initial=lengths)
-    return _Shells(
-        bin_of=numbers.astype(np.uint8),
-        first=np.array([*(np.argmax(numbers == b) for b in range(len(kept))), beyond], np.int64),
-        modes=modes[kept],
-        k=((edges[:-1] + edges[1:]) / 2)[kept],
-    )
+    return power / bins.modes * (volume / density.values.size**2)
 
 
 @kernel

@@ -4,7 +4,7 @@ from scoring.floor import floor_from_halves
 from scoring.frechet import frechet_distance, log_statistics
 from scoring.inference import LeaveOut, d2_interval, overall_interval
 from scoring.report import Floor, Level, ScoreReport, StatisticScore, overall
-from scoring.statistics import STATISTICS, SetStatistics
+from scoring.statistic_sets import STATISTICS, SetStatistics
 from scoring.uncertainty import leave_out
 
 

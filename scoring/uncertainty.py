@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from scoring.frechet import distance, log_statistics, moments
 from scoring.inference import LeaveOut
-from scoring.statistics import STATISTICS, SetStatistics
+from scoring.statistic_sets import STATISTICS, SetStatistics
 
 Array = npt.NDArray[Any]
 
