@@ -23,7 +23,7 @@ def running(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Tell whether the condition is true before the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
