@@ -147,6 +147,8 @@ class Board:
 
     def empty(self) -> None:
         with self.session() as session:
+            # The service sweeps meanwhile: its queries take the tables in this order too.
+            session.execute(text("LOCK TABLE submissions, participants IN ACCESS EXCLUSIVE MODE"))
             session.execute(text('TRUNCATE participants, "references" RESTART IDENTITY CASCADE'))
         for path in self.files():
             path.unlink(missing_ok=True)
