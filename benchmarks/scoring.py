@@ -5,6 +5,7 @@ Fields are cascades of 256^3 voxels, in a deflated archive, or those of an archi
 """
 
 import argparse
+import functools
 import itertools
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from benchmarks import plain
 from cubes.archive import inspect_archive, read_fields, write_archive
 from cubes.tracks import box_side
 from scoring import field_statistics, set_statistics, warm_up
-from scoring.density import as_density
+from scoring.density import Density, as_density
 from scoring.mass_histogram import mass_histogram
 from scoring.peak_histogram import peak_histogram
 from scoring.power_spectrum import power_spectrum
@@ -64,16 +65,17 @@ def _report(archive: Path, repeats: int) -> int:
             seconds.append(time.perf_counter() - start)
         return 1e3 * min(seconds)
 
-    pairs = {
-        "power spectrum": (plain.power_spectrum, lambda: power_spectrum(density)),
-        "mass histogram": (plain.mass_histogram, lambda: mass_histogram(density)),
-        "peak histogram": (plain.peak_histogram, lambda: peak_histogram(density)),
+    pairs: dict[str, tuple[Callable[[Field], Field], Callable[[Density], Field]]] = {
+        "power spectrum": (plain.power_spectrum, power_spectrum),
+        "mass histogram": (plain.mass_histogram, mass_histogram),
+        "peak histogram": (plain.peak_histogram, peak_histogram),
     }
     print(f"One field of {'x'.join(map(str, shape))}, ms:\n")
     print("| | plain NumPy/SciPy | scorer, 1 thread | ratio |\n|---|---|---|---|")
     slow = {}
     for name, (definition, ours) in pairs.items():
-        slow[name], fast = best(lambda d=definition: d(field), min(repeats, 3)), best(ours)
+        slow[name] = best(functools.partial(definition, field), min(repeats, 3))
+        fast = best(functools.partial(ours, density))
         print(f"| {name} | {slow[name]:.0f} | {fast:.1f} | {slow[name] / fast:.0f} |")
     check = best(lambda: as_density(field))
     print(f"| check of the field | | {check:.1f} | |")
@@ -132,7 +134,8 @@ def _compare_with_pylians(field: Field, best: Callable[[Callable[[], Any]], floa
 
 
 def _peak_memory_of_a_process(archive: Path) -> int:
-    command = [sys.executable, "-m", "benchmarks.scoring", "--peak-memory", "--archive", archive]
+    command = [sys.executable, "-m", "benchmarks.scoring", "--peak-memory"]
+    command += ["--archive", str(archive)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
