@@ -29,10 +29,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PROJECT = "cosmoboard-test"
 BASE = "localhost/cosmoboard-test-base"
-BACKUP = f"{PROJECT}-backup"
-"""Volume of the backup."""
-
 STORES = "localhost/cosmoboard-test-stores"
+USER = 10001
+"""Whom the images run as."""
+
 SERVING = ("postgres", "valkey", "api", "worker")
 
 missing = [
@@ -67,6 +67,9 @@ class Containers:
 
     def __init__(self, folder: Path) -> None:
         (folder / "containers.conf").write_text(CONTAINERS_CONF)
+        self.backup = folder / "backup"
+        self.backup.mkdir()
+        os.chown(self.backup, USER, USER)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.environment = {
@@ -169,7 +172,6 @@ def remove_all(containers: Containers) -> None:
     for name in containers.run("podman", "ps", "-aq", "--filter", labelled).split():
         containers.run("podman", "rm", "-f", name, check=False)
     containers.compose("down", "-v", check=False)
-    containers.run("podman", "volume", "rm", "-f", BACKUP, check=False)
 
 
 def make_base(containers: Containers, folder: Path) -> None:
@@ -269,10 +271,9 @@ def new_token(containers: Containers, name: str) -> str:
 
 
 def back_up(containers: Containers) -> None:
-    """Back the board up into a volume of its own."""
-    containers.run("podman", "volume", "create", BACKUP)
+    """Back the board up into a folder of this machine."""
     containers.compose(
-        *("run", "--rm", "--no-deps", "-T", "-v", f"{BACKUP}:/backup:U"),
+        *("run", "--rm", "--no-deps", "-T", "-v", f"{containers.backup}:/backup"),
         *("prepare", "cosmoboard", "backup", "/backup/board"),
     )
 
@@ -282,6 +283,6 @@ def restore(containers: Containers) -> None:
     containers.compose("up", "-d", "--no-build", "postgres")
     wait_until(lambda: containers.is_healthy("postgres"), 60)
     containers.compose(
-        *("run", "--rm", "--no-deps", "-T", "-v", f"{BACKUP}:/backup"),
+        *("run", "--rm", "--no-deps", "-T", "-v", f"{containers.backup}:/backup"),
         *("prepare", "cosmoboard", "restore", "/backup/board"),
     )
