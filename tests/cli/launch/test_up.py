@@ -22,8 +22,6 @@ from cli.launch.stores import start_stores
 from cli.launch.supervisor import Supervisor
 from tests.processes import eventually, running
 
-pytestmark = pytest.mark.xdist_group("up")
-
 COSMOBOARD = Path(sys.executable).with_name("cosmoboard")
 
 LEASE = 15.0
