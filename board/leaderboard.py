@@ -37,6 +37,10 @@ class Row:
     scored_at: datetime
     report: ScoreReport
     tied_with_leader: bool | None = None
+    url: str | None = None
+    parameters: str | None = None
+    training_compute: str | None = None
+    extra_data: str | None = None
 
 
 def leaderboard(session: Session, track: str, sort: SortKey = "overall") -> list[Row]:
@@ -55,7 +59,11 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
         select(Submission, Participant, Score)
         .join(Participant, Submission.participant_id == Participant.id)
         .join(Score, Score.submission_id == Submission.id)
-        .where(Score.reference_id == reference.id, Submission.state == "scored")
+        .where(
+            Score.reference_id == reference.id,
+            Submission.state == "scored",
+            ~Submission.hidden,
+        )
         .ext(distinct_on(Submission.id))
         .order_by(Submission.id, Score.id.desc())
     )
@@ -68,6 +76,10 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
             baseline=participant.is_baseline,
             scored_at=score.created_at,
             report=ScoreReport.from_dict(score.report),
+            url=submission.url,
+            parameters=submission.parameters,
+            training_compute=submission.training_compute,
+            extra_data=submission.extra_data,
         )
         for submission, participant, score in session.execute(query)
     ]

@@ -51,7 +51,11 @@ class Participant(Base):
 
 
 class Token(Base):
-    """A bearer token, known only by its SHA-256."""
+    """A bearer token, known only by its SHA-256.
+
+    One that is the `session_of` another is what a browser holds after signing in with that one: it
+    ends when that one does, and no other client can use it.
+    """
 
     __tablename__ = "tokens"
 
@@ -61,6 +65,7 @@ class Token(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    session_of: Mapped[int | None] = mapped_column(ForeignKey("tokens.id"), index=True)
 
     participant: Mapped[Participant] = relationship(lazy="joined")
 
@@ -69,7 +74,8 @@ class Reference(Base):
     """One version of a track's held-out real fields, as statistics; never rewritten.
 
     `held_out` and `training` are `SetStatistics` in bytes. `real_cubes` is the report of the
-    training set scored against the held-out set: the board's "real cubes" row.
+    training set scored against the held-out set: the board's "real cubes" row, and
+    `training_preview` what the pages show of its fields.
     """
 
     __tablename__ = "references"
@@ -93,6 +99,7 @@ class Reference(Base):
     real_cubes: Mapped[dict[str, Any]]
     held_out: Mapped[bytes] = mapped_column(deferred=True)
     training: Mapped[bytes] = mapped_column(deferred=True)
+    training_preview: Mapped[bytes | None] = mapped_column(deferred=True)
     is_current: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -102,7 +109,7 @@ class Submission(Base):
 
     `attempt` counts claims; with `lease_expires_at` it fences a worker that was given up.
     `announced_at` is when the broker was last told of it. While it is uploading, `sha256` is what
-    the participant says that it will be, if anything.
+    the participant says that it will be, if anything. The host may have it hidden from the board.
     """
 
     __tablename__ = "submissions"
@@ -148,6 +155,7 @@ class Submission(Base):
     idempotency_key: Mapped[str | None]
 
     state: Mapped[str]
+    hidden: Mapped[bool] = mapped_column(server_default=text("false"))
     reason: Mapped[str | None]
     message: Mapped[str | None]
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
@@ -168,13 +176,17 @@ class Submission(Base):
 
 
 class SubmissionStatistics(Base):
-    """The per-field statistics of a submission, kept for ever so that it can be re-scored."""
+    """The per-field statistics of a submission, kept for ever so that it can be re-scored.
+
+    `preview` is what the pages show of its fields.
+    """
 
     __tablename__ = "submission_statistics"
 
     submission_id: Mapped[UUID] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
     scorer_version: Mapped[str]
     statistics: Mapped[bytes]
+    preview: Mapped[bytes | None] = mapped_column(deferred=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -196,3 +208,18 @@ class Score(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     reference: Mapped[Reference] = relationship(lazy="joined")
+
+
+class Snapshot(Base):
+    """A track's leaderboard as it stood at one time, for citation; never rewritten.
+
+    `content` is the JSON document whose SHA-256 names it, `provenance` where its rows come from.
+    """
+
+    __tablename__ = "snapshots"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    track: Mapped[str]
+    content: Mapped[bytes]
+    provenance: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

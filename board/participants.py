@@ -60,7 +60,7 @@ def issue_token(
     """Return a new token of the participant: the only time that it can be read."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     session.add(
-        Token(participant_id=participant.id, sha256=_token_hash(token), expires_at=expires_at)
+        Token(participant_id=participant.id, sha256=token_hash(token), expires_at=expires_at)
     )
     session.flush()
     return token
@@ -74,7 +74,8 @@ def authenticate(session: Session, token: str) -> Participant:
     """
     found = session.scalars(
         select(Token).where(
-            Token.sha256 == _token_hash(token),
+            Token.sha256 == token_hash(token),
+            Token.session_of.is_(None),
             Token.revoked_at.is_(None),
             or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
         )
@@ -121,5 +122,6 @@ def lock_participant(session: Session, participant_id: int) -> None:
 _ONE_DAY = func.make_interval(0, 0, 0, 1)
 
 
-def _token_hash(token: str) -> str:
+def token_hash(token: str) -> str:
+    """Return what is kept of a token: it cannot be read back."""
     return hashlib.sha256(token.encode()).hexdigest()

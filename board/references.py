@@ -26,6 +26,7 @@ class NewReference:
         training: Packed statistics of the training fields.
         floor: Distances of fresh real sets.
         real_cubes: The training set, scored as if it were submitted.
+        training_preview: What the pages show of the training fields, as `cubes.preview` packs it.
     """
 
     track: str
@@ -36,6 +37,7 @@ class NewReference:
     training: bytes
     floor: Floor
     real_cubes: ScoreReport
+    training_preview: bytes | None = None
 
 
 def add_reference(session: Session, new: NewReference) -> Reference:
@@ -52,6 +54,7 @@ def add_reference(session: Session, new: NewReference) -> Reference:
             real_cubes=new.real_cubes.to_dict(),
             held_out=new.held_out,
             training=new.training,
+            training_preview=new.training_preview,
         )
         .on_conflict_do_nothing(index_elements=[Reference.track, Reference.content_hash])
     )

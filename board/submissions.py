@@ -255,9 +255,14 @@ def renew_lease(session: Session, claim: Claim, done: int, lease: timedelta) -> 
 
 
 def finish_submission(
-    session: Session, claim: Claim, reference_id: int, report: ScoreReport, statistics: bytes
+    session: Session,
+    claim: Claim,
+    reference_id: int,
+    report: ScoreReport,
+    statistics: bytes,
+    preview: bytes | None = None,
 ) -> None:
-    """Record the result: state, score and statistics in one transaction, or nothing.
+    """Record the result: state, score, statistics and preview in one transaction, or nothing.
 
     Raises:
         LeaseLostError: If it is no longer this worker's; the result is then discarded.
@@ -270,6 +275,7 @@ def finish_submission(
             submission_id=claim.submission_id,
             scorer_version=report.scorer_version,
             statistics=statistics,
+            preview=preview,
         )
         .on_conflict_do_nothing()
     )
@@ -365,7 +371,9 @@ def withdraw_submission(session: Session, submission: Submission) -> None:
 def visible_submission(
     session: Session, submission_id: UUID, asker: Participant | None
 ) -> Submission:
-    """Return a submission that the asker may see: a scored one, their own, or any if host.
+    """Return a submission that the asker may see.
+
+    That is one of their own, any if they are host, else a scored one that is not hidden.
 
     Raises:
         NotFoundError: If there is none such.
@@ -376,7 +384,7 @@ def visible_submission(
         .options(selectinload(Submission.scores))
     ).one_or_none()
     if submission is not None and (
-        submission.state == "scored"
+        (submission.state == "scored" and not submission.hidden)
         or (asker and (asker.is_host or asker.id == submission.participant_id))
     ):
         return submission

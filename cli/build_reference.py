@@ -1,6 +1,7 @@
 """From real fields to a reference that submissions can be scored against."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 from board.references import NewReference
 from cubes.demo import demo_fields
+from cubes.preview import MAX_FRAMES, Preview
+from cubes.tracks import TRACKS
 from scoring import SetStatistics, compare, floor_from_pool, set_statistics
 
 DEMO_LABEL = "demo: simulated for this project, and public"
@@ -32,7 +35,16 @@ def demo_reference(track: str) -> NewReference:
         training=training.to_bytes(),
         floor=floor,
         real_cubes=compare(held_out, training, floor=floor),
+        training_preview=_preview(track, demo_fields(track, "train")),
     )
+
+
+def _preview(track: str, fields: Iterable[npt.NDArray[Any]]) -> bytes:
+    """Return what the pages show of a set of fields."""
+    preview = Preview(TRACKS[track])
+    for field in itertools.islice(fields, MAX_FRAMES):
+        preview.add(field)
+    return preview.to_bytes()
 
 
 def _hashed_statistics(fields: Iterable[npt.NDArray[Any]]) -> tuple[SetStatistics, str]:

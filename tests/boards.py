@@ -149,7 +149,9 @@ class Board:
         with self.session() as session:
             # The service sweeps meanwhile: its queries take the tables in this order too.
             session.execute(text("LOCK TABLE submissions, participants IN ACCESS EXCLUSIVE MODE"))
-            session.execute(text('TRUNCATE participants, "references" RESTART IDENTITY CASCADE'))
+            session.execute(
+                text('TRUNCATE participants, "references", snapshots RESTART IDENTITY CASCADE')
+            )
         for path in self.files():
             path.unlink(missing_ok=True)
 

@@ -8,16 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from cubes.archive import read_fields
+from cubes.preview import Preview
 from cubes.tracks import Track
 from scoring import Floor, ScoreReport, SetStatistics, compare, set_statistics
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a submission is worth, and the statistics that say so."""
+    """What a submission is worth, the statistics that say so, and what pages show of its fields."""
 
     report: ScoreReport
     statistics: SetStatistics
+    preview: bytes
 
 
 def evaluate_archive(
@@ -43,13 +45,14 @@ def evaluate_archive(
     Raises:
         ArchiveError: If the archive is not a valid submission to the track.
     """
-    statistics = set_statistics(_reported(read_fields(path, track), progress), threads=threads)
-    return Evaluation(compare(held_out, statistics, floor=floor), statistics)
+    preview = Preview(track)
 
+    def seen() -> Iterator[npt.NDArray[np.generic]]:
+        for done, field in enumerate(read_fields(path, track)):
+            progress(done)
+            preview.add(field)
+            yield field
 
-def _reported(
-    fields: Iterator[npt.NDArray[np.generic]], progress: Callable[[int], None]
-) -> Iterator[npt.NDArray[np.generic]]:
-    for done, field in enumerate(fields):
-        progress(done)
-        yield field
+    statistics = set_statistics(seen(), threads=threads)
+    report = compare(held_out, statistics, floor=floor)
+    return Evaluation(report, statistics, preview.to_bytes())

@@ -73,7 +73,12 @@ def _score(claim: Claim, settings: Settings) -> None:
         )
     with transaction() as session:
         finish_submission(
-            session, claim, reference.id, evaluation.report, evaluation.statistics.to_bytes()
+            session,
+            claim,
+            reference.id,
+            evaluation.report,
+            evaluation.statistics.to_bytes(),
+            evaluation.preview,
         )
     _log.info("submission %s scored: overall %.3f", claim.submission_id, evaluation.report.overall)
 

@@ -31,7 +31,9 @@ def board(
     database.get_engine.cache_clear()
     yield settings.get_settings()
     with database.get_engine().begin() as connection:
-        connection.execute(text('TRUNCATE participants, "references" RESTART IDENTITY CASCADE'))
+        connection.execute(
+            text('TRUNCATE participants, "references", snapshots RESTART IDENTITY CASCADE')
+        )
     database.get_engine().dispose()
     settings.get_settings.cache_clear()
     database.get_engine.cache_clear()

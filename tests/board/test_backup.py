@@ -22,6 +22,7 @@ from board.backup_tables import kept_tables, newest_revision
 from board.database import get_engine, make_engine, migrate, transaction
 from board.participants import create_participant, issue_token
 from board.settings import Settings
+from board.snapshots import keep_snapshot
 from board.storage import DiskStorage, Storage, open_storage
 from board.submissions import (
     StoredArchive,
@@ -83,6 +84,7 @@ def submissions(board: Settings, storage: Storage) -> dict[str, UUID]:
         ada = create_participant(session, "ada")
         new = describe_submission({"track": "3d-64", "method": "arriving"})
         made["uploading"] = open_upload(session, ada, new, 10, None, 1000).id
+        keep_snapshot(session, "3d-64", b'{"rows": []}', {"rows": []})
     return made
 
 
@@ -341,12 +343,25 @@ def test_a_backup_of_an_older_schema_is_migrated(
     folder: Path,
     elsewhere: str,
     other_storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with get_engine().begin() as connection:
         connection.execute(text("DELETE FROM submissions WHERE state = 'uploading'"))
+        connection.execute(text("DELETE FROM snapshots"))
+    migrate(elsewhere, "0001")
+    with connected(elsewhere) as connection:
+        columns = {
+            name: {column["name"] for column in inspect(connection).get_columns(name)}
+            for name in inspect(connection).get_table_names()
+        }
+    older = [
+        (name, tuple(column for column in known if column in columns[name]), key)
+        for name, known, key in kept_tables()
+        if name in columns
+    ]
+    monkeypatch.setattr("board.backup.kept_tables", lambda: older)
     back_up()
     rewrite(folder, revision="0001")
-    migrate(elsewhere)
 
     restore_backup(elsewhere, other_storage, folder, silent)
     assert rows(elsewhere) == rows(board.database_url)
