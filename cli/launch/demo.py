@@ -111,8 +111,8 @@ def wait_until_ended(
                 return now
             if time.monotonic() - moved_at > STALL_TIMEOUT:
                 raise LaunchError(
-                    f"Nothing has been scored for {STALL_TIMEOUT:.0f} s. "
-                    f"{_names([it for it in now if it['state'] not in FINAL_STATES])}."
+                    f"Nothing has been scored for {STALL_TIMEOUT:.0f} s:"
+                    f"{_listed([it for it in now if it['state'] not in FINAL_STATES])}"
                 )
             time.sleep(_POLL_SECONDS)
             check()
@@ -128,7 +128,7 @@ def require_scored(submissions: Sequence[Submission]) -> None:
     """Raise a LaunchError that tells which submissions are not scored, and why."""
     unscored = [submission for submission in submissions if submission["state"] != "scored"]
     if unscored:
-        raise LaunchError(f"Not every row is scored. {_names(unscored)}.")
+        raise LaunchError(f"Not every row is scored:{_listed(unscored)}")
 
 
 def _is_open(session: Session, track: str) -> bool:
@@ -182,10 +182,10 @@ def _patiently(ask: Callable[[], T], check: Check) -> T:
         time.sleep(_POLL_SECONDS)
 
 
-def _names(submissions: Sequence[Submission]) -> str:
-    return "; ".join(
-        f"{it['method']} on {it['track']} is {standing(it)}"
-        + (f": {it['message']}" if it["message"] else "")
+def _listed(submissions: Sequence[Submission]) -> str:
+    """Return a line for each submission: what it is, where it stands, and why."""
+    return "".join(
+        f"\n  {it['method']} on {it['track']}: {standing(it)}. {it['message'] or ''}".rstrip()
         for it in submissions
     )
 
