@@ -1,13 +1,20 @@
 """The demo's fields are what their README says."""
 
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from cubes.archive import check_field, mean_warning
+from cubes.archive import Field, check_field, mean_warning
 from cubes.demo import demo_fields
 from cubes.tracks import TRACKS
+
+
+@cache
+def fields(name: str, part: Literal["train", "held-out"]) -> list[Field]:
+    return list(demo_fields(name, part))
+
 
 PARTS: list[Literal["train", "held-out"]] = ["train", "held-out"]
 
@@ -17,7 +24,7 @@ PARTS: list[Literal["train", "held-out"]] = ["train", "held-out"]
 def test_they_are_a_valid_set_of_their_track(name: str, part: Literal["train", "held-out"]) -> None:
     track = TRACKS[name]
     means = []
-    for field in demo_fields(name, part):
+    for field in fields(name, part):
         assert field.shape == track.shape
         check_field(field, "A demo field")
         means.append(field.mean(dtype=np.float64))
@@ -27,16 +34,16 @@ def test_they_are_a_valid_set_of_their_track(name: str, part: Literal["train", "
 
 
 def test_those_of_64_voxels_are_rounded_to_the_128th_and_within_the_stated_range() -> None:
-    fields = np.array(list(demo_fields("3d-64", "train")))
-    assert fields.dtype == np.float32
-    np.testing.assert_array_equal(fields * 128, np.rint(fields * 128))
-    assert fields.min() == pytest.approx(2.34, abs=0.01)
-    assert fields.max(axis=(1, 2, 3)).min() >= 700
-    assert fields.max() <= 7810
+    train = np.array(fields("3d-64", "train"))
+    assert train.dtype == np.float32
+    np.testing.assert_array_equal(train * 128, np.rint(train * 128))
+    assert train.min() == pytest.approx(2.34, abs=0.01)
+    assert train.max(axis=(1, 2, 3)).min() >= 700
+    assert train.max() <= 7810
 
 
 def test_training_and_held_out_fields_differ() -> None:
-    train, held_out = (list(demo_fields("3d-64", part)) for part in PARTS)
+    train, held_out = (fields("3d-64", part) for part in PARTS)
     assert len({field.tobytes() for field in train + held_out}) == 60
 
 
