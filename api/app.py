@@ -9,10 +9,22 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from api import health, leaderboard, openapi, pages, participants, submissions, tracks, uploads
+from api import (
+    health,
+    leaderboard,
+    openapi,
+    pages,
+    participants,
+    sign_in,
+    statistics,
+    submissions,
+    tracks,
+    uploads,
+)
 from api.complete_upload import tend_uploads
 from api.middleware import FixedHeaders, Lingering
 from api.problems import answer_with_problems, problem_responses
+from api.render import error_page
 from api.upload_files import UploadFolder
 from board.settings import get_settings
 from board.storage import open_storage
@@ -39,15 +51,16 @@ def create_app() -> FastAPI:
     )
     app.add_middleware(Lingering)
     app.add_middleware(FixedHeaders)
-    answer_with_problems(app, pages.error_page)
+    answer_with_problems(app, error_page)
     api = APIRouter(
         prefix="/api/v1",
         responses=problem_responses("invalid_request", "internal_error", "unavailable"),
     )
-    for module in (submissions, uploads, leaderboard, tracks, participants):
+    for module in (submissions, statistics, uploads, leaderboard, tracks, participants):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(sign_in.router)
     pages.add_pages(app)
     openapi.describe(app)
     return app

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
+from api.browser import participant_of_cookie
 from api.problems import RequestError
 from api.upload_files import UploadFolder
 from board.database import transaction
@@ -36,11 +37,12 @@ def _uploads(settings: "SettingsDep") -> UploadFolder:
 
 
 def _asker(
+    request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Participant | None:
     # A transaction of its own: an upload that follows may take hours.
     if credentials is None:
-        return None
+        return participant_of_cookie(request)
     with transaction() as session:
         return authenticate(session, credentials.credentials)
 
@@ -67,10 +69,10 @@ SessionDep = Annotated[Session, Depends(_session, scope="function")]
 """One transaction around the route, committed before the answer is sent."""
 
 Asker = Annotated[Participant | None, Depends(_asker)]
-"""Who asks: the participant whose token came with the request, or nobody."""
+"""Who asks: the participant whose token or session came with the request, or nobody."""
 
 CurrentParticipant = Annotated[Participant, Depends(_participant)]
-"""The participant whose token came with the request; without one the answer is 401."""
+"""The participant whose token or session came with the request; without one it is a 401."""
 
 Host = Annotated[Participant, Depends(_host)]
 """As `CurrentParticipant`, but a host; others get 403."""

@@ -1,59 +1,83 @@
 """The pages, rendered here; what moves on them is in static/."""
 
-from datetime import datetime
-from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
 from sqlalchemy.orm import Session
+from starlette.types import Scope
 
 from api import schemas
-from api.deps import Asker, SessionDep
-from api.leaderboard import STATISTICS, row_body
+from api.browser import FormParticipant
+from api.deps import Asker, SessionDep, SettingsDep, UploadsDep
+from api.intake import archive_limit
+from api.leaderboard import row_body
+from api.plots import Plot, statistic_plot
+from api.render import HERE, STATISTICS, render
+from api.statistics import submission_statistics
 from api.submissions import submission_body
+from board.errors import NotFoundError
 from board.leaderboard import leaderboard
-from board.models import Reference
+from board.models import Reference, Submission
 from board.references import list_references
-from board.submissions import visible_submission
+from board.submissions import (
+    own_submission,
+    submissions_of,
+    visible_submission,
+    withdraw_submission,
+)
 from cubes.tracks import TRACKS
-
-_HERE = Path(__file__).parent
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-_templates = Jinja2Templates(_HERE / "templates")
+_DEFAULT_TRACK = "3d-64"
+_ROWS = 200
+"""Rows of a leaderboard that a page shows unless all are asked for."""
+
+
+class _Static(StaticFiles):
+    """Static files that browsers may keep, but ask about each time."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 def add_pages(app: FastAPI) -> None:
     """Serve the pages and what they load."""
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.mount("/static", _Static(directory=HERE / "static"), name="static")
 
 
 @router.get("/")
 def board_page(
     request: Request,
     session: SessionDep,
+    asker: Asker,
     track: schemas.TrackName | None = None,
     sort: Annotated[schemas.SortKey, Query()] = "overall",
+    rows: Annotated[str, Query(pattern="^all$")] | None = None,
 ) -> Response:
     """Show a track's leaderboard; without a track, that of the first one that is open."""
-    references = {r.track: r for r in list_references(session) if r.is_current}
-    name = track or next((name for name in TRACKS if name in references), "3d-64")
-    return _templates.TemplateResponse(
+    references = _current_references(session)
+    name = track or next((name for name in TRACKS if name in references), _DEFAULT_TRACK)
+    ranked = leaderboard(session, name, sort)
+    shown = ranked if rows == "all" else ranked[:_ROWS]
+    return render(
         request,
         "leaderboard.html",
-        {
-            "track": TRACKS[name],
-            "tracks": _open_first(references),
-            "reference": references.get(name),
-            "sort": sort,
-            "rows": [(row_body(row), row.scored_at) for row in leaderboard(session, name, sort)],
-        },
+        asker,
+        track=TRACKS[name],
+        tracks=_open_first(references),
+        reference=references.get(name),
+        sort=sort,
+        rows=[(row_body(row), row) for row in shown],
+        competing=sum(row.submission is not None for row in ranked),
+        more=len(ranked) - len(shown),
     )
 
 
@@ -62,52 +86,121 @@ def submission_page(
     request: Request, submission_id: UUID, session: SessionDep, asker: Asker
 ) -> Response:
     """Show where a submission stands, and how it scored."""
-    return _templates.TemplateResponse(
-        request, "submission.html", _submission(session, submission_id, asker)
-    )
-
-
-def _submission(session: Session, submission_id: UUID, asker: Asker) -> dict[str, object]:
     submission = visible_submission(session, submission_id, asker)
-    return {
-        "submission": submission_body(session, submission),
-        "record": submission,
-        "track": TRACKS[submission.track],
-    }
-
-
-def error_page(request: Request, problem: schemas.Problem) -> Response:
-    """Show a problem to a person."""
-    return _templates.TemplateResponse(
-        request, "error.html", {"problem": problem}, status_code=problem.status
+    return render(
+        request,
+        "submission.html",
+        asker,
+        submission=submission_body(session, submission),
+        record=submission,
+        track=TRACKS[submission.track],
+        plots=_plots(submission),
+        place=_place(session, submission),
+        own=asker is not None and (asker.is_host or asker.id == submission.participant_id),
     )
+
+
+def _plots(submission: Submission) -> list[tuple[Plot, schemas.StatisticView]]:
+    if submission.state != "scored":
+        return []
+    try:
+        found = submission_statistics(submission, "training")
+    except NotFoundError:
+        return []
+    views = {name: getattr(found, name) for name in STATISTICS}
+    return [(statistic_plot(name, STATISTICS[name], view), view) for name, view in views.items()]
+
+
+def _place(session: Session, submission: Submission) -> int | None:
+    """Return the submission's rank on its track's leaderboard, None if it is not a row there."""
+    if submission.state != "scored":
+        return None
+    rows = leaderboard(session, submission.track)
+    return next((row.rank for row in rows if row.submission == submission.id), None)
+
+
+@router.get("/submit")
+def submit_page(
+    request: Request,
+    session: SessionDep,
+    settings: SettingsDep,
+    asker: Asker,
+    track: schemas.TrackName | None = None,
+) -> Response:
+    """Show the form to submit with."""
+    if asker is None:
+        return to_sign_in(request)
+    references = _current_references(session)
+    open_tracks = [TRACKS[name] for name in TRACKS if name in references]
+    return render(
+        request,
+        "submit.html",
+        asker,
+        tracks=open_tracks,
+        chosen=track,
+        limits={track.name: archive_limit(track) for track in open_tracks},
+        daily_limit=settings.daily_limit,
+    )
+
+
+@router.get("/me")
+def own_page(
+    request: Request,
+    session: SessionDep,
+    asker: Asker,
+    page_token: Annotated[UUID | None, Query()] = None,
+) -> Response:
+    """Show one's own submissions."""
+    if asker is None:
+        return to_sign_in(request)
+    size = 50
+    found = submissions_of(session, asker, page_token, size + 1)
+    return render(
+        request,
+        "me.html",
+        asker,
+        submissions=[submission_body(session, submission) for submission in found[:size]],
+        next_page=found[size - 1].id if len(found) > size else None,
+    )
+
+
+@router.post("/submissions/{submission_id}/withdraw")
+def withdraw(
+    submission_id: UUID,
+    session: SessionDep,
+    participant: FormParticipant,
+    uploads: UploadsDep,
+) -> Response:
+    """Withdraw a submission, and show it again."""
+    withdraw_submission(session, own_submission(session, submission_id, participant))
+    uploads.remove(submission_id)
+    return RedirectResponse(f"/submissions/{submission_id}", status_code=303)
+
+
+@router.get("/about")
+def about_page(request: Request, session: SessionDep, asker: Asker) -> Response:
+    """Explain the challenge."""
+    return render(
+        request,
+        "about.html",
+        asker,
+        tracks=list(TRACKS.values()),
+        references=_current_references(session),
+        origin=str(request.base_url).rstrip("/"),
+    )
+
+
+def to_sign_in(request: Request) -> Response:
+    """Send a browser to sign in first, and back afterwards."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/sign-in?next={quote(path, safe='')}", status_code=303)
+
+
+def _current_references(session: Session) -> dict[str, Reference]:
+    return {found.track: found for found in list_references(session) if found.is_current}
 
 
 def _open_first(references: dict[str, Reference]) -> list[tuple[str, bool]]:
     """Return the tracks by name, and whether each is open: those that are come first."""
     tracks = [(name, name in references) for name in TRACKS]
     return sorted(tracks, key=lambda track: not track[1])
-
-
-def significant(value: float | None, digits: int = 3) -> str:
-    """Write a number with so many significant digits; an infinite score is None."""
-    if value is None:
-        return "∞"
-    text = f"{value:#.{digits}g}"
-    return (f"{value:.0f}" if "e+" in text else text).rstrip(".")
-
-
-def percent(value: float | None) -> str:
-    """Write a share as a percentage."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def day(moment: datetime) -> str:
-    """Write a date, UTC."""
-    return f"{moment:%Y-%m-%d}"
-
-
-_templates.env.filters.update(significant=significant, percent=percent, day=day)
-_templates.env.globals["statistics"] = dict(
-    zip(STATISTICS, ("Power spectrum", "Mass histogram", "Peak histogram"), strict=True)
-)

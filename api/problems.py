@@ -31,6 +31,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "unauthenticated": (401, "A token is needed"),
     "invalid_token": (401, "The token is not valid"),
     "forbidden": (403, "Not allowed"),
+    "csrf": (403, "The form is out of date"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "Method not allowed"),
     "upload_stalled": (408, "The upload stalled"),

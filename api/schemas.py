@@ -102,6 +102,9 @@ class Submission(Body):
     message: str | None = Field(description="The same, as a sentence.")
     progress: Progress
     queue_position: int | None = Field(description="1 is next; null unless queued.")
+    estimate_seconds: float | None = Field(
+        description="About how long until it is scored; null if not known."
+    )
     created_at: datetime
     scored_at: datetime | None
     attempt: int = Field(description="How many workers have taken it up.")
@@ -115,6 +118,45 @@ class Submission(Body):
     scores: Scores | None = Field(description="null until it is scored.")
     overall: float | None = Field(description="Share of the attainable, 0 to 1.")
     overall_ci95: Interval | None
+
+
+class Summary(Body):
+    """The mean over a set's fields in each bin, and their standard deviation."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class StatisticDiagnosis(Body):
+    """What the squared distance of one statistic is made of."""
+
+    mean: float = Field(description="The part between the means; the rest is `covariance`.")
+    covariance: float
+    bins: list[float] = Field(description="The part of each bin; they add up to d2.")
+    fields: list[float] | None = Field(description="By how much d2 falls without each field.")
+
+
+class StatisticView(Body):
+    """One statistic of a submission beside that of real fields."""
+
+    x: list[float] = Field(description="The middle of each bin.")
+    x_unit: str
+    unit: str
+    submission: Summary
+    real: Summary
+    diagnosis: StatisticDiagnosis | None = Field(description="null for sets of many fields.")
+
+
+class Statistics(Body):
+    """The statistics of a submission beside those of real fields."""
+
+    submission: UUID
+    against: Literal["training", "held-out"]
+    fields: int
+    real_fields: int
+    psd: StatisticView
+    mass: StatisticView
+    peak: StatisticView
 
 
 class SubmissionPage(Body):

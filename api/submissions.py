@@ -22,6 +22,7 @@ from api.multipart import FIELDS, MAX_FORM_BYTES, FormReader, body_blocks, form_
 from api.problems import RequestError, problem_responses
 from board.database import transaction
 from board.errors import InvalidSubmissionError
+from board.estimates import estimate_seconds
 from board.models import Submission
 from board.submissions import (
     describe_submission,
@@ -219,6 +220,7 @@ def submission_body(session: Session, submission: Submission) -> schemas.Submiss
         message=submission.message,
         progress=schemas.Progress(done=submission.done, total=submission.total),
         queue_position=queue_position(session, submission),
+        estimate_seconds=estimate_seconds(session, submission),
         created_at=submission.created_at,
         scored_at=score.created_at if score else None,
         attempt=submission.attempt,

@@ -46,6 +46,7 @@ class Submission(TypedDict):
     message: str | None
     progress: Progress
     queue_position: int | None
+    estimate_seconds: float | None
     created_at: str
     scored_at: str | None
     attempt: int

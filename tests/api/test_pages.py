@@ -2,56 +2,100 @@
 
 import re
 
+import pytest
+
+from board.models import Submission
 from tests.boards import bearer
 
 EVIL = "<script>alert(1)</script>"
+HTML = {"Accept": "text/html"}
 
 
 def test_the_first_page_is_the_board_of_the_first_open_track(client, board):
-    board.scored(0.25, "ada")
+    board.scored(0.25, "ada", parameters="1234567", training_compute="an hour")
     page = client.get("/").text
     assert "<h1>3d-32</h1>" in page
+    assert "made for a test" in page
     assert "Real cubes (training set)" in page
     assert "25.0 %" in page
     assert "2.00" in page
+    assert "1\u2009234\u2009567 parameters" in page
+    assert "an hour" in page
 
 
 def test_a_closed_track_says_so(client, board):
     assert "not open yet" in client.get("/?track=3d-256").text
 
 
+def test_a_board_shows_its_first_rows_and_offers_the_rest(client, board):
+    for i in range(205):
+        board.scored(0.25, method=f"m{i}")
+    page = client.get("/").text
+    assert page.count("<tr role") == 201
+    assert "Show 6 more rows" in page
+    assert client.get("/?rows=all").text.count("<tr role") == 207
+
+
 def test_a_submission_has_a_page(client, board):
     page = client.get(f"/submissions/{board.scored(0.25, url='https://example.org/m')}").text
     assert "25.0 %" in page
+    assert "rank 1 on" in page
     assert 'href="https://example.org/m"' in page
+
+
+def test_a_queued_submission_shows_its_place(client, board):
+    board.queued("bob")
+    submission_id = board.queued()
+    page = client.get(f"/submissions/{submission_id}", headers=bearer(board.token())).text
+    assert "Number 2 in the queue." in page
+    assert "/static/follow.js" in page
 
 
 def test_a_private_submission_has_a_page_for_its_owner_alone(client, board):
     submission_id = board.queued()
     board.failed(submission_id, "negative", "Field 3 is negative.")
     own = client.get(f"/submissions/{submission_id}", headers=bearer(board.token()))
-    strange = client.get(f"/submissions/{submission_id}", headers={"Accept": "text/html"})
+    strange = client.get(f"/submissions/{submission_id}", headers=HTML)
     assert "Field 3 is negative." in own.text
+    assert "<code>negative</code>" in own.text
     assert strange.status_code == 404
     assert "<h1>Not found</h1>" in strange.text
     assert "Field 3" not in strange.text
 
 
+def test_a_hidden_submission_is_on_no_page_of_others(client, board):
+    submission_id = board.scored(0.25)
+    with board.session() as session:
+        session.query(Submission).update({"hidden": True})
+    assert str(submission_id) not in client.get("/").text
+    assert client.get(f"/submissions/{submission_id}", headers=HTML).status_code == 404
+    own = client.get(f"/submissions/{submission_id}", headers=bearer(board.token()))
+    assert "hidden from the board by the host" in own.text
+
+
+@pytest.mark.parametrize("path", ["/me", "/submit", "/submit?track=3d-32"])
+def test_what_is_ones_own_asks_to_sign_in_first(client, board, path):
+    answer = client.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/sign-in?next=%2F")
+
+
 def test_names_are_text_wherever_they_appear(client, board):
-    submission_id = board.scored(
-        0.25,
-        EVIL,
-        **dict.fromkeys(("method", "description", "parameters", "extra_data"), EVIL),
-    )
-    for path in ("/", f"/submissions/{submission_id}"):
-        page = client.get(path).text
+    fields = ("method", "description", "parameters", "extra_data", "training_compute")
+    submission_id = board.scored(0.25, EVIL, **dict.fromkeys(fields, EVIL))
+    headers = bearer(board.token(EVIL))
+    for path in ("/", f"/submissions/{submission_id}", "/me"):
+        page = client.get(path, headers=headers).text
         assert EVIL not in page
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
 def test_nothing_is_inline(client, board):
-    for path in ("/", f"/submissions/{board.scored(0.25)}", "/nothing"):
-        page = client.get(path, headers={"Accept": "text/html"}).text
+    headers = bearer(board.token())
+    submission_id = board.scored(0.25)
+    for path in ("/", f"/submissions/{submission_id}", "/nothing", "/submit", "/me", "/about"):
+        page = client.get(path, headers=HTML | headers).text
         assert not re.search(r"<[^>]+\s(style|on\w+)=", page)
         assert not re.search(r"<script(?![^>]*\ssrc=)", page)
         assert "<style" not in page
+        assert not re.search(r'(src|href)="https?://(?!arxiv\.org)', page)

@@ -30,6 +30,7 @@ def test_a_valid_archive_is_queued_and_kept_under_its_id(client, board, archive)
         "message": None,
         "progress": {"done": 0, "total": TRACK.count},
         "queue_position": 1,
+        "estimate_seconds": None,
         "scored_at": None,
         "attempt": 0,
         "sha256": hashlib.sha256(archive).hexdigest(),

@@ -1,0 +1,116 @@
+"""Templates, and how pages write numbers."""
+
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.templating import Jinja2Templates
+
+from api import schemas
+from api.browser import COOKIE, csrf_token
+from board.models import Participant
+
+HERE = Path(__file__).parent
+
+STATISTICS = {"psd": "Power spectrum", "mass": "Mass histogram", "peak": "Peak histogram"}
+"""Names of the statistics, as people read them."""
+
+_templates = Jinja2Templates(HERE / "templates")
+_templates.env.trim_blocks = True
+_templates.env.lstrip_blocks = True
+
+
+def render(
+    request: Request,
+    template: str,
+    asker: Participant | None = None,
+    *,
+    status: int = 200,
+    **context: Any,
+) -> Response:
+    """Return a page; it knows who asks, and what proves that a form comes from it."""
+    secret = request.cookies.get(COOKIE)
+    known = {"asker": asker, "csrf": csrf_token(secret) if asker and secret else ""}
+    answer = _templates.TemplateResponse(
+        request, template, {**known, **context}, status_code=status
+    )
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+def error_page(request: Request, problem: schemas.Problem) -> Response:
+    """Show a problem to a person."""
+    return render(request, "error.html", status=problem.status, problem=problem)
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Write a number with so many significant digits; None is an infinite score."""
+    if value is None:
+        return "∞"
+    if value == 0:
+        return "0"
+    text = f"{value:#.{digits}g}"
+    return (f"{value:.0f}" if "e+" in text else text).rstrip(".")
+
+
+def score_bar(score: schemas.StatisticScore) -> str:
+    """Write the 95 % error bar of S* = 1 / d2: the interval of d2, moved from corrected d2 to d2.
+
+    The interval itself is of d2 without the bias of small sets, and S* is not. Its lower end may
+    have been cut at 0, so the reach downwards is told from that upwards, as in Wilson's interval.
+    """
+    if score.ci95 is None or score.d2_jackknife is None or score.d2 <= 0:
+        return ""
+    up = max(0.0, score.ci95[1] - score.d2_jackknife)
+    down = up / math.sqrt(1 + up / score.d2)
+    best = significant(1 / (score.d2 - down)) if score.d2 > down else "∞"
+    return f"{significant(1 / (score.d2 + up))} to {best}"
+
+
+def grouped(text: str) -> str:
+    """Write a bare number with its thousands apart."""
+    return f"{int(text):,}".replace(",", "\u2009") if text.isascii() and text.isdigit() else text
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Write a share as a percentage."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def day(moment: datetime) -> str:
+    """Write a date, UTC."""
+    return f"{moment:%Y-%m-%d}"
+
+
+def minute(moment: datetime) -> str:
+    """Write a time, UTC."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """Write about how long something takes."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+_templates.env.filters.update(
+    significant=significant,
+    score_bar=score_bar,
+    grouped=grouped,
+    percent=percent,
+    day=day,
+    minute=minute,
+    duration=duration,
+    size=size,
+)
+_templates.env.globals["statistics"] = STATISTICS
