@@ -17,6 +17,7 @@ from baseline.shells import Shells
 
 _LEVELS = torch.special.ndtr(torch.linspace(-5.0, 5.0, 1001, dtype=torch.float64)).numpy()
 _MODES = 24  # the filter is constant over shells that hold as many modes together
+_TAIL = 200  # nodes of the map, from 3 to 5 standard deviations of a Gaussian field
 _PASSES = 8
 _DAMPING = 0.7
 _GAINS = (0.1, 10.0)  # a generator further off needs training, not a filter
@@ -81,11 +82,21 @@ class Calibration(nn.Module):
         return filtered
 
     def _mapped(self, values: Tensor) -> Tensor:
-        upper = torch.searchsorted(self.source, values.contiguous()).clamp(1, len(self.source) - 1)
+        last = len(self.source) - 1
+        inside = values.clamp(self.source[0], self.source[last]).contiguous()
+        upper = torch.searchsorted(self.source, inside).clamp(1, last)
         left, right = self.source[upper - 1], self.source[upper]
-        # Nodes are equal where many values are; beyond the last such, nothing is known.
-        share = torch.where(right > left, (values - left) / (right - left), 0.0)
-        return torch.lerp(self.target[upper - 1], self.target[upper], share)
+        # Nodes are equal where many values are.
+        share = torch.where(right > left, (inside - left) / (right - left), 0.0)
+        mapped = torch.lerp(self.target[upper - 1], self.target[upper], share)
+        # The outermost nodes are single voxels: beyond them the tail goes on by its mean slope.
+        above, below = self._slope(last - _TAIL, last), self._slope(0, _TAIL)
+        beyond = values - inside
+        return mapped + beyond.clamp_min(0) * above + beyond.clamp_max(0) * below
+
+    def _slope(self, lower: int, upper: int) -> Tensor:
+        width = (self.source[upper] - self.source[lower]).clamp_min(1e-6)
+        return (self.target[upper] - self.target[lower]) / width
 
 
 def _bins(shells: Shells) -> Array:

@@ -59,6 +59,14 @@ def test_map_is_monotone_and_goes_on_beyond_what_was_seen(calibration, distorted
     assert y[-1] > y[-200]
 
 
+def test_extreme_values_stay_within_reason(calibration, cubes, distorted):
+    # A value as far above the highest as that is above the median is mapped as far, not further.
+    top, middle = distorted.max(), distorted.median()
+    x = torch.stack([middle, top, 2 * top - middle]).reshape(1, 1, 3, 1, 1)
+    low, high, extreme = calibration._mapped(x).flatten()
+    assert high < extreme < high + 2 * (high - low)
+
+
 def test_fields_of_one_value_are_no_reason_to_fail(cubes):
     calibration = Calibration(32)
     flat = torch.ones(2, 1, 32, 32, 32) + 1e-3 * torch.rand(2, 1, 32, 32, 32)
