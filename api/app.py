@@ -11,11 +11,13 @@ from fastapi.concurrency import run_in_threadpool
 
 from api import (
     health,
+    host_pages,
     leaderboard,
     openapi,
     pages,
     participants,
     sign_in,
+    snapshots,
     statistics,
     submissions,
     tracks,
@@ -56,11 +58,12 @@ def create_app() -> FastAPI:
         prefix="/api/v1",
         responses=problem_responses("invalid_request", "internal_error", "unavailable"),
     )
-    for module in (submissions, statistics, uploads, leaderboard, tracks, participants):
+    for module in (submissions, statistics, uploads, leaderboard, snapshots, tracks, participants):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(sign_in.router)
+    app.include_router(host_pages.router)
     pages.add_pages(app)
     openapi.describe(app)
     return app

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
@@ -13,7 +14,6 @@ from api.problems import problem_responses
 from board import leaderboard as board
 from board.errors import NoReferenceError
 from board.references import current_reference
-from scoring.report import StatisticScore
 
 router = APIRouter(prefix="/leaderboard", tags=["leaderboard"])
 
@@ -56,7 +56,7 @@ def read_leaderboard(
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """Rank a track's submissions: the best of each participant and method, best first."""
-    rows = board.leaderboard(session, track, sort)
+    rows = [row_body(row) for row in board.leaderboard(session, track, sort)]
     if form == "csv" or (form is None and _prefers_csv(accept)):
         answer = Response(leaderboard_csv(rows), media_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'inline; filename="leaderboard-{track}.csv"'
@@ -65,7 +65,7 @@ def read_leaderboard(
             track=track,
             sort=sort,
             reference=_reference_hash(session, track),
-            rows=[row_body(row) for row in rows],
+            rows=rows,
         )
         answer = Response(body.model_dump_json(), media_type="application/json")
     answer.headers["Vary"] = "Accept"
@@ -87,13 +87,13 @@ def row_body(row: board.Row) -> schemas.LeaderboardRow:
     )
 
 
-def leaderboard_csv(rows: list[board.Row]) -> str:
+def leaderboard_csv(rows: Sequence[schemas.LeaderboardRow]) -> str:
     """Return the rows as CSV (RFC 4180); intervals take two columns, an infinite score is inf."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(_CSV_HEADER)
     for row in rows:
-        scores = [_csv_score(getattr(row.report, name)) for name in STATISTICS]
+        scores = [_csv_score(getattr(row.scores, name)) for name in STATISTICS]
         writer.writerow(
             [
                 row.rank,
@@ -101,8 +101,8 @@ def leaderboard_csv(rows: list[board.Row]) -> str:
                 _not_a_formula(row.method),
                 _not_a_formula(row.participant or ""),
                 _csv_bool(row.baseline),
-                row.report.overall,
-                *(row.report.overall_ci95 or (None, None)),
+                row.overall,
+                *(row.overall_ci95 or (None, None)),
                 _csv_bool(row.tied_with_leader),
                 *(value for score in scores for value in score),
             ]
@@ -110,7 +110,7 @@ def leaderboard_csv(rows: list[board.Row]) -> str:
     return text.getvalue()
 
 
-def _csv_score(score: StatisticScore) -> list[float | str | None]:
+def _csv_score(score: schemas.StatisticScore) -> list[float | str | None]:
     return [
         score.d2,
         "inf" if score.score is None else score.score,

@@ -197,6 +197,33 @@ class Leaderboard(Body):
     rows: list[LeaderboardRow]
 
 
+class SnapshotRow(LeaderboardRow):
+    """One line of a frozen leaderboard, with what it was made of."""
+
+    archive_sha256: str | None
+    scorer_version: str
+    scored_at: datetime
+
+
+class SnapshotDocument(Body):
+    """A leaderboard as it stood when it was frozen."""
+
+    track: str
+    reference: str = Field(description="Content hash of the held-out fields.")
+    reference_label: str
+    scorer_version: str
+    rows: list[SnapshotRow]
+
+
+class SnapshotEntry(Body):
+    """Where a frozen leaderboard is found."""
+
+    sha256: str = Field(description="Of the JSON document; names it.")
+    track: str
+    created_at: datetime
+    url: str
+
+
 class Reference(Body):
     """The held-out fields that a track is scored against."""
 

@@ -12,6 +12,9 @@ from board.settings import get_settings
 SCORE_TASK = "cosmoboard.score_submission"
 """The task that the workers answer to; its one argument is a submission's id."""
 
+RESCORE_TASK = "cosmoboard.rescore_track"
+"""The task that scores a track's submissions against its current reference; takes its name."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -47,9 +50,30 @@ def announce(submission_id: UUID) -> bool:
 
     Returns False where the broker cannot be reached: the sweeper announces it again.
     """
+    return _send(SCORE_TASK, str(submission_id))
+
+
+def announce_rescore(track: str) -> bool:
+    """Ask a worker to re-score a track; False where the broker cannot be reached."""
+    return _send(RESCORE_TASK, track)
+
+
+def workers_at_work(timeout: float = 1.0) -> dict[str, int] | None:
+    """Return the workers that answer in time, and how many submissions each is scoring.
+
+    None where the broker cannot be reached.
+    """
     try:
-        _producer().send_task(SCORE_TASK, args=[str(submission_id)])
+        answers = _producer().control.inspect(timeout=timeout).active() or {}
+    except (OperationalError, OSError):
+        return None
+    return {name: len(tasks) for name, tasks in sorted(answers.items())}
+
+
+def _send(task: str, argument: str) -> bool:
+    try:
+        _producer().send_task(task, args=[argument])
     except (OperationalError, OSError) as error:
-        _log.warning("submission %s is queued but not announced: %s", submission_id, error)
+        _log.warning("%s of %s is not announced: %s", task, argument, error)
         return False
     return True

@@ -13,6 +13,7 @@ COMMANDS = {
     "participant": "cli.participant:participant",
     "reference": "cli.reference:reference",
     "restore": "cli.restore:restore",
+    "rescore": "cli.rescore:rescore",
     "score": "cli.score:score",
     "status": "cli.status:status",
     "submissions": "cli.submissions:submissions",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from board.database import transaction
 from board.errors import BoardError, LeaseLostError
-from board.queue import SCORE_TASK
+from board.queue import RESCORE_TASK, SCORE_TASK
 from board.references import current_reference, held_out_statistics
 from board.settings import Settings, get_settings
 from board.storage import open_storage
@@ -25,6 +25,7 @@ from cubes.tracks import TRACKS
 from scoring import Floor, SetStatistics
 from worker.app import app, deadline
 from worker.evaluate import evaluate_archive
+from worker.rescore import rescore_track
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,17 @@ def score_submission(submission_id: str) -> None:
     except Exception:
         _log.exception("submission %s: fault of ours in attempt %d", submission_id, claim.attempt)
         _release(claim, settings)
+
+
+@app.task(name=RESCORE_TASK)  # type: ignore[untyped-decorator]
+def rescore(track: str) -> None:
+    """Score the track's submissions against its current reference, as the host has asked."""
+    try:
+        appended = rescore_track(track)
+    except BoardError as error:
+        _log.warning("%s is not re-scored: %s", track, error)
+    else:
+        _log.info("%s: %d submissions re-scored", track, appended)
 
 
 def _score(claim: Claim, settings: Settings) -> None:
