@@ -74,6 +74,12 @@ class NoReferenceError(BoardError):
     code = "no_reference"
 
 
+class NotComparableError(BoardError):
+    """Two submissions have no score against the same reference."""
+
+    code = "not_comparable"
+
+
 class LeaseLostError(BoardError):
     """Another worker, or a withdrawal, has taken the submission from this worker."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from board.errors import NoReferenceError
 from board.models import Participant, Reference, Score, Submission
 from board.references import current_reference
+from board.ties import contest, tied_with_leader
 from scoring.report import ScoreReport
 
 SortKey = Literal["overall", "psd", "mass", "peak"]
@@ -36,6 +37,7 @@ class Row:
     baseline: bool
     scored_at: datetime
     report: ScoreReport
+    score_id: int | None = None
     tied_with_leader: bool | None = None
     url: str | None = None
     parameters: str | None = None
@@ -49,7 +51,7 @@ def leaderboard(session: Session, track: str, sort: SortKey = "overall") -> list
         reference = current_reference(session, track)
     except NoReferenceError:
         return []
-    rows = best_rows(scored_rows(session, reference))
+    rows = with_ties(session, reference, best_rows(scored_rows(session, reference)))
     return ranked([_real_cubes_row(reference), *rows], sort)
 
 
@@ -76,6 +78,7 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
             baseline=participant.is_baseline,
             scored_at=score.created_at,
             report=ScoreReport.from_dict(score.report),
+            score_id=score.id,
             url=submission.url,
             parameters=submission.parameters,
             training_compute=submission.training_compute,
@@ -111,6 +114,15 @@ def ranked(rows: Sequence[Row], sort: SortKey) -> list[Row]:
             rank, previous = competing, value(row)
         placed.append(replace(row, rank=rank))
     return placed
+
+
+def with_ties(session: Session, reference: Reference, rows: Sequence[Row]) -> list[Row]:
+    """Mark the rows that cannot be told apart from the leader in overall."""
+    competing = contest(session, reference.id)
+    if competing is None:
+        return list(rows)
+    ties = tied_with_leader(session, competing)
+    return [replace(row, tied_with_leader=ties.get(row.score_id or 0)) for row in rows]
 
 
 def _real_cubes_row(reference: Reference) -> Row:

@@ -191,7 +191,10 @@ class SubmissionStatistics(Base):
 
 
 class Score(Base):
-    """A submission's report against one reference, by one version of the scorer."""
+    """A submission's report against one reference, by one version of the scorer.
+
+    `leave_out` tells of single held-out fields: it is for comparisons alone and never shown.
+    """
 
     __tablename__ = "scores"
     __table_args__ = (
@@ -205,9 +208,20 @@ class Score(Base):
     scorer_version: Mapped[str]
     report: Mapped[dict[str, Any]]
     overall: Mapped[float]
+    leave_out: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     reference: Mapped[Reference] = relationship(lazy="joined")
+
+
+class Comparison(Base):
+    """How probable a difference as that of another score from the leader's is by chance."""
+
+    __tablename__ = "comparisons"
+
+    leader_id: Mapped[int] = mapped_column(ForeignKey("scores.id"), primary_key=True)
+    other_id: Mapped[int] = mapped_column(ForeignKey("scores.id"), primary_key=True)
+    p: Mapped[float]
 
 
 class Snapshot(Base):

@@ -293,6 +293,7 @@ def add_score(
             scorer_version=report.scorer_version,
             report=report.to_dict(),
             overall=report.overall,
+            leave_out=report.leave_out.to_dict() if report.leave_out else None,
         )
         .on_conflict_do_nothing()
     )

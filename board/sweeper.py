@@ -7,14 +7,16 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
 from board.database import get_engine
-from board.models import Submission
+from board.models import Reference, Submission
 from board.queue import announce
 from board.settings import Settings
 from board.storage import Storage
 from board.submissions import mark_announced, requeue_expired, unannounced
+from board.ties import compare_with_leader
 
 _log = logging.getLogger(__name__)
 
+_COMPARISONS = 50  # a fraction of a second, in which the process serves no request
 _SWEEP_LOCK = 0x636F736D6F  # any number that is this lock's alone
 
 
@@ -46,8 +48,16 @@ def _sweep(connection: Connection, settings: Settings, storage: Storage) -> int:
         announced += 1
         with Session(connection) as session, session.begin():
             mark_announced(session, submission_id)
+    _compare_with_leaders(connection)
     _remove_orphans(connection, storage, settings.orphan_hours * 3600)
     return announced
+
+
+def _compare_with_leaders(connection: Connection) -> None:
+    """Test some more rows of each track against its leader, so that reading a board need not."""
+    with Session(connection) as session, session.begin():
+        for reference in session.scalars(select(Reference).where(Reference.is_current)):
+            compare_with_leader(session, reference, limit=_COMPARISONS)
 
 
 def _remove_orphans(connection: Connection, storage: Storage, seconds: float) -> None:

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from scoring.inference import Comparison, LeaveOut, compare_submissions, compare_with_leader
+from scoring.inference import (
+    Comparison,
+    LeaveOut,
+    compare_submissions,
+    compare_with_leader,
+    holm,
+)
 
 __all__ = [
     "SCORER_VERSION",
@@ -18,6 +24,7 @@ __all__ = [
     "StatisticScore",
     "compare_submissions",
     "compare_with_leader",
+    "holm",
     "overall",
 ]
 

@@ -13,13 +13,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
 from board.backup import restore_backup, write_backup
 from board.backup_manifest import BackupError, Manifest, read_manifest
 from board.backup_tables import kept_tables, newest_revision
 from board.database import get_engine, make_engine, migrate, transaction
+from board.models import Comparison, Score
 from board.participants import create_participant, issue_token
 from board.settings import Settings
 from board.snapshots import keep_snapshot
@@ -85,6 +86,8 @@ def submissions(board: Settings, storage: Storage) -> dict[str, UUID]:
         new = describe_submission({"track": "3d-64", "method": "arriving"})
         made["uploading"] = open_upload(session, ada, new, 10, None, 1000).id
         keep_snapshot(session, "3d-64", b'{"rows": []}', {"rows": []})
+        score = session.scalars(select(Score)).one()
+        session.add(Comparison(leader_id=score.id, other_id=score.id, p=1.0))
     return made
 
 
@@ -348,6 +351,7 @@ def test_a_backup_of_an_older_schema_is_migrated(
     with get_engine().begin() as connection:
         connection.execute(text("DELETE FROM submissions WHERE state = 'uploading'"))
         connection.execute(text("DELETE FROM snapshots"))
+        connection.execute(text("DELETE FROM comparisons"))
     migrate(elsewhere, "0001")
     with connected(elsewhere) as connection:
         columns = {
