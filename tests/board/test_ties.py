@@ -126,3 +126,15 @@ def test_scores_against_different_references_do_not_compare(session: Session) ->
     for a, b in ((first.id, second.id), (first.id, uuid4())):
         with pytest.raises(NotComparableError, match="re-score"):
             compare_scores(session, a, b)
+
+
+def test_a_score_without_leave_out_distances_is_left_open(session: Session) -> None:
+    reference = make_reference(session)
+    scored(session, reference, "ada", 0.5, 0)
+    old = make_submission(session, make_participant(session, "bob"))
+    claim = claim_submission(session, old.id, timedelta(seconds=15))
+    assert claim
+    finish_submission(session, claim, reference.id, report(0.1, 1.0), b"")
+
+    assert compare_with_leader(session, reference, limit=10) == 0
+    assert ties(session)["bob"] is None
