@@ -39,6 +39,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "wrong_state": (409, "The submission's state does not allow this"),
     "upload_offset_mismatch": (409, "The upload stands elsewhere"),
     "no_reference": (409, "The track is not open yet"),
+    "not_comparable": (409, "The two cannot be compared"),
     "upload_gone": (410, "The upload is gone"),
     "tus_version": (412, "This version of tus is not spoken here"),
     "body_too_large": (413, "The body is too large"),

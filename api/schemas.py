@@ -188,6 +188,23 @@ SortKey = Literal["overall", "psd", "mass", "peak"]
 """What a leaderboard is ranked by."""
 
 
+class Difference(Body):
+    """How far submission A is from submission B."""
+
+    value: float = Field(description="A less B.")
+    ci95: Interval
+    p: float = Field(description="Two-sided p-value of no difference.")
+
+
+class Comparison(Body):
+    """Whether two submissions differ, by a jackknife over the held-out fields that they share."""
+
+    psd: Difference = Field(description="Of d2 of the power spectrum, corrected for bias.")
+    mass: Difference
+    peak: Difference
+    log_overall: Difference = Field(description="Of the natural logarithm of overall.")
+
+
 class Leaderboard(Body):
     """A track's submissions, best first: the best of each participant and method."""
 

@@ -21,6 +21,7 @@ from board.errors import NotFoundError, WrongStateError
 from board.models import Reference, Submission, SubmissionStatistics
 from board.references import current_reference
 from board.submissions import visible_submission
+from board.ties import compare_scores
 from scoring import (
     MASS_BINS,
     PEAK_BINS,
@@ -149,6 +150,19 @@ def _diagnosis(diagnosis: Diagnosis | None, name: str) -> schemas.StatisticDiagn
         bins=found.bins.tolist(),
         fields=None if found.fields is None else found.fields.tolist(),
     )
+
+
+@router.get(
+    "/submissions/{submission_id}/comparison/{other_id}",
+    responses=problem_responses("invalid_token", "not_found", "wrong_state", "not_comparable"),
+)
+def read_comparison(
+    submission_id: UUID, other_id: UUID, session: SessionDep, asker: Asker
+) -> schemas.Comparison:
+    """Read whether a scored submission differs from another, by their scores on one reference."""
+    for compared_id in (submission_id, other_id):
+        scored_submission(session, compared_id, asker)
+    return schemas.Comparison.model_validate(compare_scores(session, submission_id, other_id))
 
 
 _PREVIEW: dict[int | str, dict[str, Any]] = {

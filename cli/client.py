@@ -81,6 +81,14 @@ class Leaderboard(TypedDict):
     rows: list[LeaderboardRow]
 
 
+class Difference(TypedDict):
+    """How far one submission is from another."""
+
+    value: float
+    ci95: tuple[float, float]
+    p: float
+
+
 class Participant(TypedDict):
     """Who a token belongs to."""
 
@@ -164,6 +172,12 @@ class Client:
         """Return one submission."""
         submission: Submission = self._request("GET", f"/submissions/{submission_id}").json()
         return submission
+
+    def comparison(self, submission_id: str, other_id: str) -> dict[str, Difference]:
+        """Return how far one scored submission is from another, by statistic."""
+        path = f"/submissions/{submission_id}/comparison/{other_id}"
+        differences: dict[str, Difference] = self._request("GET", path).json()
+        return differences
 
     def submissions(self) -> Iterator[Submission]:
         """Yield all of one's own submissions, latest first."""

@@ -9,6 +9,7 @@ COMMANDS = {
     "baseline": "cli.baseline:baseline",
     "backup": "cli.backup:backup",
     "deploy": "cli.deploy:deploy",
+    "compare": "cli.compare:compare",
     "leaderboard": "cli.leaderboard:leaderboard",
     "participant": "cli.participant:participant",
     "reference": "cli.reference:reference",

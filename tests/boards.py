@@ -149,7 +149,10 @@ class Board:
     def empty(self) -> None:
         """Delete everything; the service may be sweeping meanwhile, so no table is locked."""
         with self.session() as session:
+            session.execute(text('UPDATE "references" SET is_current = false'))
+        with self.session() as session:
             for table in (
+                "comparisons",
                 "scores",
                 "submission_statistics",
                 "submissions",
@@ -212,10 +215,14 @@ class Board:
         return submission_id
 
     def finished(self, submission_id: UUID, overall: float, d2: float = 0.5) -> None:
+        self.reported(submission_id, report(overall, d2))
+
+    def reported(self, submission_id: UUID, found: ScoreReport) -> UUID:
+        """Finish a submission with this report."""
         with self.session() as session:
             claim = claim_submission(session, submission_id, LEASE)
-            reference_id = self._references[claim.track]
-            finish_submission(session, claim, reference_id, report(overall, d2), b"")
+            finish_submission(session, claim, self._references[claim.track], found, b"")
+        return submission_id
 
     def ids(self) -> list[UUID]:
         """Return the id of every submission."""
