@@ -73,3 +73,31 @@ def test_fields_that_do_not_compare_are_refused_in_a_sentence(
     assert done.exit_code == 1
     assert "do not compare" in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("archives", ["2d-32-float32"], indirect=True)
+def test_figures_are_saved_in_every_format_that_is_asked_for(
+    archives: tuple[Path, Path], tmp_path: Path
+) -> None:
+    real, fake = archives
+    folder = tmp_path / "new" / "figures"
+
+    done = run(
+        fake,
+        "--reference",
+        real,
+        "--figures",
+        folder,
+        "--format",
+        "png",
+        "--format",
+        "svg",
+        "--json",
+    )
+
+    assert done.exit_code == 0, done.output
+    names = {f"{name}.{suffix}" for name in ("statistics", "slices") for suffix in ("png", "svg")}
+    assert {path.name for path in folder.iterdir()} == names
+    assert (folder / "slices.png").read_bytes().startswith(b"\x89PNG")
+    assert "real" in (folder / "statistics.svg").read_text()
+    assert json.loads(done.stdout) == json.loads(run(fake, "--reference", real, "--json").stdout)
