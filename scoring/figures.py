@@ -177,7 +177,7 @@ def _plot_ratio(panel: _Panel, axes: Axes, names: tuple[str, str]) -> None:
         scatter = rows.std(axis=0, ddof=1) / scale
         axes.fill_between(panel.x, ratio - scatter, ratio + scatter, color=colour, alpha=0.25)
         axes.plot(panel.x, ratio, color=colour)
-    axes.set(xlabel=panel.x_label, ylabel=f"{names[1]} / {names[0]}", ylim=(0, 2))
+    axes.set(xlabel=panel.x_label, ylabel="ratio", ylim=(0, 2))
 
 
 def _middle(field: npt.ArrayLike) -> Array:
