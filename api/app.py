@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -30,7 +31,7 @@ from api.render import error_page
 from api.upload_files import UploadFolder
 from board.settings import get_settings
 from board.storage import open_storage
-from board.sweeper import sweep
+from board.sweeper import remove_orphans, sweep
 
 _log = logging.getLogger(__name__)
 
@@ -85,9 +86,13 @@ def _sweep_until(stopping: threading.Event) -> None:
     settings = get_settings()
     storage = open_storage(settings)
     uploads_folder = UploadFolder(settings.data / "uploads")
+    orphans_due = 0.0
     while not stopping.wait(settings.sweep_seconds):
         try:
-            sweep(settings, storage)
+            sweep(settings)
             tend_uploads(uploads_folder, storage, settings)
+            if time.monotonic() >= orphans_due:
+                orphans_due = time.monotonic() + settings.orphan_sweep_seconds
+                remove_orphans(settings, storage)
         except Exception:  # whatever it is, submissions wait for the next sweep
             _log.exception("the sweep failed; the next one is in %g s", settings.sweep_seconds)

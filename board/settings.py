@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     orphan_hours: Annotated[float, Field(gt=0)] = 24.0
     """Files that no submission owns are kept this long."""
 
+    orphan_sweep_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """They are looked for this often: all archives are listed for that."""
+
     deadline_seconds: Annotated[float, Field(gt=0)] = 120.0
     deadline_seconds_per_megavoxel: Annotated[float, Field(ge=0)] = 1.0
     """A submission may run `deadline_seconds` plus this for each million voxels of its track."""

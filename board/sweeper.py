@@ -1,6 +1,8 @@
 """Bring back what died: expired leases, unannounced submissions, files without an owner."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import Connection, select, text
@@ -20,21 +22,43 @@ _COMPARISONS = 50  # a fraction of a second, in which the process serves no requ
 _SWEEP_LOCK = 0x636F736D6F  # any number that is this lock's alone
 
 
-def sweep(settings: Settings, storage: Storage) -> int:
-    """Sweep once, unless another process is sweeping; return how many were announced."""
+def sweep(settings: Settings) -> int:
+    """Bring submissions back, unless another process is sweeping; return how many were announced.
+
+    It is cheap: run it every few seconds.
+    """
+    with _only_sweeper() as connection:
+        return 0 if connection is None else _sweep(connection, settings)
+
+
+def remove_orphans(settings: Settings, storage: Storage) -> int:
+    """Remove old files that no submission owns; return how many archives were removed.
+
+    It lists every archive, which costs time and, in a bucket, money: run it every few minutes.
+    """
+    with _only_sweeper() as connection:
+        if connection is None:
+            return 0
+        return _remove_orphans(connection, storage, settings.orphan_hours * 3600)
+
+
+@contextmanager
+def _only_sweeper() -> Iterator[Connection | None]:
+    """Hold the lock of all that sweeps; None where another process holds it."""
     with get_engine().connect() as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _SWEEP_LOCK}):
-            return 0
+            yield None
+            return
         try:
             connection.commit()
-            return _sweep(connection, settings, storage)
+            yield connection
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _SWEEP_LOCK})
             connection.commit()
 
 
-def _sweep(connection: Connection, settings: Settings, storage: Storage) -> int:
+def _sweep(connection: Connection, settings: Settings) -> int:
     with Session(connection) as session, session.begin():
         expired = requeue_expired(session, settings.max_attempts)
     for submission_id in expired:
@@ -49,7 +73,6 @@ def _sweep(connection: Connection, settings: Settings, storage: Storage) -> int:
         with Session(connection) as session, session.begin():
             mark_announced(session, submission_id)
     _compare_with_leaders(connection)
-    _remove_orphans(connection, storage, settings.orphan_hours * 3600)
     return announced
 
 
@@ -60,13 +83,15 @@ def _compare_with_leaders(connection: Connection) -> None:
             compare_with_leader(session, reference, limit=_COMPARISONS)
 
 
-def _remove_orphans(connection: Connection, storage: Storage, seconds: float) -> None:
+def _remove_orphans(connection: Connection, storage: Storage, seconds: float) -> int:
     storage.remove_staged_older_than(seconds)
     candidates = storage.archives_older_than(seconds)
     if not candidates:
-        return
+        return 0
     with Session(connection) as session, session.begin():
         owned = set(session.scalars(select(Submission.id).where(Submission.id.in_(candidates))))
-    for orphan in set(candidates) - owned:
+    orphans = set(candidates) - owned
+    for orphan in orphans:
         _log.warning("archive %s belongs to no submission and is removed", orphan)
         storage.remove(orphan)
+    return len(orphans)

@@ -15,7 +15,7 @@ from board.models import Submission
 from board.settings import Settings
 from board.storage import DiskStorage, Storage
 from board.submissions import claim_submission
-from board.sweeper import sweep
+from board.sweeper import remove_orphans, sweep
 from tests.board.conftest import make_participant, make_reference, make_submission
 
 
@@ -41,13 +41,11 @@ def queued_submission() -> UUID:
         return make_submission(session, make_participant(session)).id
 
 
-def test_announces_what_no_worker_was_told_of_once(
-    board: Settings, storage: Storage, broker: redis.Redis
-) -> None:
+def test_announces_what_no_worker_was_told_of_once(board: Settings, broker: redis.Redis) -> None:
     submission = queued_submission()
 
-    assert sweep(board, storage) == 1
-    assert sweep(board, storage) == 0
+    assert sweep(board) == 1
+    assert sweep(board) == 0
     messages = broker.lrange("cosmoboard", 0, -1)
     assert len(messages) == 1
     assert queue.SCORE_TASK in messages[0].decode()
@@ -57,13 +55,11 @@ def test_announces_what_no_worker_was_told_of_once(
         assert row.announced_at
 
 
-def test_brings_back_a_submission_whose_worker_died(
-    board: Settings, storage: Storage, broker: redis.Redis
-) -> None:
+def test_brings_back_a_submission_whose_worker_died(board: Settings, broker: redis.Redis) -> None:
     submission = queued_submission()
     with transaction() as session:
         claim_submission(session, submission, timedelta(seconds=15))
-    assert sweep(board, storage) == 0
+    assert sweep(board) == 0
     with transaction() as session:
         session.execute(
             update(Submission).values(
@@ -71,39 +67,37 @@ def test_brings_back_a_submission_whose_worker_died(
             )
         )
 
-    assert sweep(board, storage) == 1
+    assert sweep(board) == 1
     with transaction() as session:
         row = session.get(Submission, submission)
         assert row
         assert (row.state, row.attempt) == ("queued", 1)
 
 
-def test_leaves_the_work_to_another_that_is_sweeping(
-    board: Settings, storage: Storage, broker: redis.Redis
-) -> None:
+def test_leaves_the_work_to_another_that_is_sweeping(board: Settings, broker: redis.Redis) -> None:
     queued_submission()
     from board.sweeper import _SWEEP_LOCK
 
     with get_engine().connect() as other:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _SWEEP_LOCK})
-        assert sweep(board, storage) == 0
+        assert sweep(board) == 0
     get_engine().dispose()
-    assert sweep(board, storage) == 1
+    assert sweep(board) == 1
 
 
 def test_keeps_what_cannot_be_announced_for_the_next_sweep(
-    board: Settings, storage: Storage, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    board: Settings, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queued_submission()
     nobody = board.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"})
     monkeypatch.setattr(queue, "get_settings", lambda: nobody)
     queue._producer.cache_clear()
-    assert sweep(board, storage) == 0
+    assert sweep(board) == 0
 
     monkeypatch.undo()
     queue._producer.cache_clear()
     os.environ.update(DATABASE_URL=board.database_url, BROKER_URL=board.broker_url)
-    assert sweep(board, storage) == 1
+    assert sweep(board) == 1
 
 
 def test_removes_old_files_without_a_row_and_no_others(
@@ -116,7 +110,7 @@ def test_removes_old_files_without_a_row_and_no_others(
             storage.publish(staged, archive)
     for archive in (owned, orphan):
         os.utime(board.data / "archives" / f"{archive}.npz", (0, 0))
-    sweep(board, storage)
+    assert remove_orphans(board, storage) == 1
 
     left = {path.stem for path in (board.data / "archives").iterdir()}
     assert left == {str(owned), str(young)}
