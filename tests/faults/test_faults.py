@@ -1,0 +1,78 @@
+"""No fault loses a submission: each ends scored, or failed with a reason, and is scored once."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import disturbances, points
+from tests.faults.disturbances import Disturbance
+from tests.faults.points import DIE, DIE_TOGETHER, FREEZE
+from tests.faults.runs import Outcome, Plan, carry_out, random_plan
+from tests.faults.world import World, running_world
+
+SEED = os.environ.get("FAULTS_SEED", "350")
+
+STEPS_OF_WORKER = (
+    "claimed",
+    "field 0",
+    "field 14",
+    "field 29",
+    "evaluated",
+    "result not committed",
+    "result committed",
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running_world(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+def all_scored(outcome: Outcome) -> bool:
+    return not outcome.losses and set(outcome.ended) == {"scored"}
+
+
+@pytest.mark.parametrize("how", [DIE, DIE_TOGETHER])
+@pytest.mark.parametrize("step", STEPS_OF_WORKER)
+def test_a_worker_may_be_killed_at_every_step(world: World, step: str, how: str) -> None:
+    outcome = carry_out(Plan(step, ("form",), strikes=((step, how),)), world)
+    assert all_scored(outcome), outcome
+    assert outcome.missed == []
+
+
+@pytest.mark.parametrize("step", points.FORM_POINTS)
+def test_the_api_may_be_killed_at_every_step_of_a_form(world: World, step: str) -> None:
+    outcome = carry_out(Plan(step, ("form",), strikes=((step, DIE),)), world)
+    assert all_scored(outcome), outcome
+    assert outcome.missed == []
+
+
+@pytest.mark.parametrize("step", points.UPLOAD_POINTS)
+def test_the_api_may_be_killed_at_every_step_of_an_upload(world: World, step: str) -> None:
+    outcome = carry_out(Plan(step, ("pieces",), strikes=((step, DIE),)), world)
+    assert all_scored(outcome), outcome
+    assert outcome.missed == []
+
+
+@pytest.mark.parametrize("step", ["evaluated", "result not committed"])
+def test_a_zombie_that_finishes_after_its_lease_was_taken_changes_nothing(
+    world: World, step: str
+) -> None:
+    outcome = carry_out(Plan(step, ("form",), strikes=((step, FREEZE),)), world)
+    assert all_scored(outcome), outcome
+    assert outcome.missed == []
+
+
+@pytest.mark.parametrize("disturbance", disturbances.DISTURBANCES, ids=lambda it: it.__name__)
+def test_it_outlives_what_comes_from_outside(world: World, disturbance: Disturbance) -> None:
+    outcome = carry_out(Plan("outside", disturbances=((disturbance, 0.2),)), world)
+    assert all_scored(outcome), outcome
+
+
+@pytest.mark.parametrize("index", range(10))
+def test_it_outlives_faults_at_random(world: World, index: int) -> None:
+    """The same each time; FAULTS_SEED chooses others, `make faults` does it by the hundred."""
+    outcome = carry_out(random_plan(f"{SEED}/{index}"), world)
+    assert outcome.losses == [], outcome
