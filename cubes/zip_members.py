@@ -220,7 +220,10 @@ def _refuse_unreadable(name: str, flags: int, method: int, attributes: int, syst
 
 
 def _with_zip64(name: str, extra: bytes, values: Sequence[int]) -> list[int]:
-    """Replace each value that is all ones by its 64-bit value in the extra field (4.5.3)."""
+    """Replace each value that is all ones by its 64-bit value in the extra field (4.5.3).
+
+    Python before 3.11.4 repeats there the sizes that are not all ones too.
+    """
     fault = ArchiveError("inconsistent", f"The zip64 sizes of {name!r} are wrong: {_REWRITE}.")
     blocks = []
     at = 0
@@ -233,11 +236,17 @@ def _with_zip64(name: str, extra: bytes, values: Sequence[int]) -> list[int]:
             raise fault
         if kind == _ZIP64_EXTRA:
             blocks.append(extra[at - length : at])
-    missing = sum(value == _FULL_32 for value in values)
-    if [len(block) for block in blocks] != ([8 * missing] if missing else []):
+    missing = [index for index, value in enumerate(values) if value == _FULL_32]
+    if not (missing or blocks):
+        return list(values)
+    stated = {8 * len(values): range(len(values)), 8 * len(missing): missing}
+    if len(blocks) != 1 or not (which := stated.get(len(blocks[0]))):
         raise fault
-    long_values = iter(struct.unpack(f"<{missing}Q", blocks[0]) if missing else ())
-    return [next(long_values) if value == _FULL_32 else value for value in values]
+    long_values = struct.unpack(f"<{len(which)}Q", blocks[0])
+    found = dict(enumerate(values)) | dict(zip(which, long_values, strict=True))
+    if any(value not in (_FULL_32, found[index]) for index, value in enumerate(values)):
+        raise fault
+    return list(found.values())
 
 
 def _refuse_duplicates(members: list[Member]) -> None:

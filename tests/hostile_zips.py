@@ -89,6 +89,19 @@ def _zip64(**values: int) -> bytes:
     return struct.pack(f"<2H{len(values)}Q", 1, 8 * len(values), *values.values())
 
 
+def _zip64_repeated(lie: int = 0) -> Build:
+    """Sizes said in zip64 form too, as NumPy has them written by Python before 3.11.4; or lies."""
+
+    def build(track: Track) -> bytes:
+        first, *others = entries_of(density_fields(track))
+        size = len(first.content)
+        compressed_size = len(compress(first.content, first.method))
+        extra = _zip64(size=size + lie, compressed_size=compressed_size)
+        return zip_bytes([replace(first, local={"extra": extra}), *others])
+
+    return build
+
+
 def _zip64_end(short: bool = False, **lies: int) -> Build:
     """End records in zip64 form, with lies in the long one; `short` says it all once more."""
 
@@ -134,6 +147,7 @@ HONEST = {
     "plain": honest,
     "zip64 end": _zip64_end(),
     "zip64 end beside a short one": _zip64_end(short=True),  # as zipfile writes from 2 GiB on
+    "zip64 sizes beside short ones": _zip64_repeated(),
     "bare descriptor": _descriptor("bare"),
     "signed descriptor": _descriptor("signed"),
     "long descriptor": _descriptor("long"),
@@ -300,6 +314,7 @@ def _hostile_zips() -> Iterator[tuple[str, Hostile]]:
         "zip64 extra without need",
         Hostile(changed_first(central={"extra": _zip64(size=1)}), "inconsistent"),
     )
+    yield "zip64 size against short one", Hostile(_zip64_repeated(lie=1), "inconsistent")
     yield (
         "zip64 extra twice",
         Hostile(
