@@ -1,6 +1,7 @@
 """A real Postgres and a real Valkey for each test process, as `cosmoboard up` starts them."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from cli.launch.supervisor import Supervisor
 
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Settings of a database that need not survive a power cut."""
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start heed Ctrl-C, even if this run is in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
