@@ -1,21 +1,24 @@
 """The leaderboard of a track, as JSON or CSV."""
 
 import csv
+import gzip
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from sqlalchemy.orm import Session
 
 from api import schemas
 from api.deps import SessionDep
 from api.problems import problem_responses
 from board import leaderboard as board
-from board.errors import NoReferenceError
-from board.references import current_reference
 
 router = APIRouter(prefix="/leaderboard", tags=["leaderboard"])
+
+Form = Literal["json", "csv"]
+
+_MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 
 STATISTICS = ("psd", "mass", "peak")
 
@@ -42,6 +45,7 @@ _CSV_HEADER = [
     response_model=schemas.Leaderboard,
     responses={
         200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
+        304: {"description": "Nothing has changed since the answer with that `ETag`."},
         **problem_responses("invalid_request"),
     },
 )
@@ -50,26 +54,45 @@ def read_leaderboard(
     track: schemas.TrackName,
     sort: schemas.SortKey = "overall",
     form: Annotated[
-        Literal["json", "csv"] | None,
-        Query(alias="format", description="Overrides the header `Accept`."),
+        Form | None, Query(alias="format", description="Overrides the header `Accept`.")
     ] = None,
     accept: Annotated[str, Header()] = "",
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+    if_none_match: Annotated[
+        str, Header(description="The `ETag` of an earlier answer: 304 if nothing has changed.")
+    ] = "",
 ) -> Response:
     """Rank a track's submissions: the best of each participant and method, best first."""
-    rows = [row_body(row) for row in board.leaderboard(session, track, sort)]
-    if form == "csv" or (form is None and _prefers_csv(accept)):
-        answer = Response(leaderboard_csv(rows), media_type="text/csv; charset=utf-8")
-        answer.headers["Content-Disposition"] = f'inline; filename="leaderboard-{track}.csv"'
+    standings = board.standings(session, track)
+    wanted: Form = form or ("csv" if _prefers_csv(accept) else "json")
+    headers = {
+        "Cache-Control": "no-cache",
+        "ETag": f'W/"{standings.version}-{sort}-{wanted}"',
+        "Vary": "Accept, Accept-Encoding",
+    }
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    content, packed = _written(standings, sort, wanted)
+    if _weights(accept_encoding).get("gzip"):
+        content = packed
+        headers["Content-Encoding"] = "gzip"
+    if wanted == "csv":
+        headers["Content-Disposition"] = f'inline; filename="leaderboard-{track}.csv"'
+    return Response(content, media_type=_MEDIA_TYPES[wanted], headers=headers)
+
+
+@lru_cache(maxsize=32)
+def _written(standings: board.Standings, sort: schemas.SortKey, form: Form) -> tuple[bytes, bytes]:
+    """Return a leaderboard as it is sent, plain and gzipped."""
+    rows = [row_body(row) for row in standings.ranked(sort)]
+    if form == "csv":
+        content = leaderboard_csv(rows).encode()
     else:
         body = schemas.Leaderboard(
-            track=track,
-            sort=sort,
-            reference=_reference_hash(session, track),
-            rows=rows,
+            track=standings.track, sort=sort, reference=standings.reference, rows=rows
         )
-        answer = Response(body.model_dump_json(), media_type="application/json")
-    answer.headers["Vary"] = "Accept"
-    return answer
+        content = body.model_dump_json().encode()
+    return content, gzip.compress(content)
 
 
 def row_body(row: board.Row) -> schemas.LeaderboardRow:
@@ -131,23 +154,21 @@ def _not_a_formula(text: str) -> str:
 
 def _prefers_csv(accept: str) -> bool:
     """Tell whether the header `Accept` puts CSV before JSON."""
-    weights = {"text/csv": 0.0, "application/json": 0.0, "*/*": 0.0}
-    for part in accept.split(","):
-        media_type, *parameters = (word.strip() for word in part.split(";"))
-        weight = 1.0
+    weights = _weights(accept)
+    csv_weight = weights.get("text/csv", 0.0)
+    return csv_weight > max(weights.get("application/json", 0.0), weights.get("*/*", 0.0))
+
+
+def _weights(header: str) -> dict[str, float]:
+    """Return the weight of each value that a header such as `Accept` names."""
+    weights = {}
+    for part in header.split(","):
+        value, *parameters = (word.strip() for word in part.split(";"))
+        weights[value] = 1.0
         for parameter in parameters:
             if parameter.startswith("q="):
                 try:
-                    weight = float(parameter[2:])
+                    weights[value] = float(parameter[2:])
                 except ValueError:
-                    weight = 0.0
-        if media_type in weights:
-            weights[media_type] = weight
-    return weights["text/csv"] > max(weights["application/json"], weights["*/*"])
-
-
-def _reference_hash(session: Session, track: str) -> str | None:
-    try:
-        return current_reference(session, track).content_hash
-    except NoReferenceError:
-        return None
+                    weights[value] = 0.0
+    return weights

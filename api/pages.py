@@ -1,5 +1,6 @@
 """The pages, rendered here; what moves on them is in static/."""
 
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
@@ -7,23 +8,27 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 from starlette.types import Scope
 
 from api import schemas
+from api.bars import score_bars, share_bar
 from api.browser import FormParticipant
 from api.deps import Asker, SessionDep, SettingsDep, UploadsDep
 from api.intake import archive_limit
 from api.leaderboard import row_body
 from api.plots import Plot, statistic_plot
-from api.render import HERE, STATISTICS, render
+from api.render import HERE, STATISTICS, render, render_part
 from api.statistics import submission_statistics
 from api.submissions import submission_body
 from board.errors import NotFoundError
-from board.leaderboard import leaderboard
+from board.leaderboard import Standings, standings
 from board.models import Reference, Submission
 from board.references import list_references
+from board.snapshots import list_snapshots
 from board.submissions import (
+    count_waiting,
     own_submission,
     submissions_of,
     visible_submission,
@@ -34,8 +39,11 @@ from cubes.tracks import TRACKS
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 _DEFAULT_TRACK = "3d-64"
-_ROWS = 200
+_ROWS = 100
 """Rows of a leaderboard that a page shows unless all are asked for."""
+
+_SNAPSHOTS = 5
+"""Frozen boards that the page of their track names."""
 
 
 class _Static(StaticFiles):
@@ -65,8 +73,8 @@ def board_page(
     """Show a track's leaderboard; without a track, that of the first one that is open."""
     references = _current_references(session)
     name = track or next((name for name in TRACKS if name in references), _DEFAULT_TRACK)
-    ranked = leaderboard(session, name, sort)
-    shown = ranked if rows == "all" else ranked[:_ROWS]
+    known = standings(session, name)
+    most = None if rows == "all" else _ROWS
     return render(
         request,
         "leaderboard.html",
@@ -75,9 +83,29 @@ def board_page(
         tracks=_open_first(references),
         reference=references.get(name),
         sort=sort,
-        rows=[(row_body(row), row) for row in shown],
-        competing=sum(row.submission is not None for row in ranked),
-        more=len(ranked) - len(shown),
+        board=_board(known, sort, most),
+        competing=sum(row.submission is not None for row in known.rows),
+        waiting=count_waiting(session, name),
+        more=max(0, len(known.rows) - most) if most else 0,
+        snapshots=[found for found in list_snapshots(session) if found.track == name][:_SNAPSHOTS],
+    )
+
+
+@lru_cache(maxsize=32)
+def _board(known: Standings, sort: schemas.SortKey, most: int | None) -> Markup:
+    """Return the table of a leaderboard, or of its first rows."""
+    records = known.ranked(sort)[:most]
+    rows = [row_body(record) for record in records]
+    real = next((row.overall for row in rows if row.submission is None), None)
+    bars = [
+        {"overall": share_bar(row.overall, row.overall_ci95, real), **scores}
+        for row, scores in zip(rows, score_bars(rows), strict=True)
+    ]
+    return render_part(
+        "board.html",
+        track=TRACKS[known.track],
+        sort=sort,
+        rows=list(zip(rows, records, bars, strict=True)),
     )
 
 
@@ -115,7 +143,7 @@ def _place(session: Session, submission: Submission) -> int | None:
     """Return the submission's rank on its track's leaderboard, None if it is not a row there."""
     if submission.state != "scored":
         return None
-    rows = leaderboard(session, submission.track)
+    rows = standings(session, submission.track).ranked()
     return next((row.rank for row in rows if row.submission == submission.id), None)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from api.schemas import StatisticView, Summary
 
-LEFT, RIGHT = 56, 414
+LEFT, RIGHT = 64, 414
 _X_MARGIN = 0.03  # of the axis, free at either end
 _RATIO_LIMITS = (1.25, 1.5, 2.0, 4.0, 10.0, 100.0)
 _LOWEST_COUNT = 0.02  # of the histograms: less is drawn at the axis
@@ -88,7 +88,8 @@ class _Scale:
 
 
 def statistic_plot(name: str, title: str, view: StatisticView) -> Plot:
-    """Return the plot of one statistic."""
+    """Return the plot of one statistic, over the bins that are not empty on either side."""
+    view = _trimmed(view)
     x_scale = _x_scale(view.x)
     y_scale = _y_scale(name, view)
     limit = _ratio_limit(view)
@@ -103,7 +104,7 @@ def statistic_plot(name: str, title: str, view: StatisticView) -> Plot:
             "mass": "voxels per field",
             "peak": "peaks per field",
         }[name],
-        height=480 if shares else 420,
+        height=484 if shares else 424,
         x_ticks=_decades(x_scale),
         main=Panel(
             16,
@@ -127,6 +128,31 @@ def statistic_plot(name: str, title: str, view: StatisticView) -> Plot:
         ),
         shares=Panel(384, 424, [], []) if shares else None,
         bins=list(_bins(view, x_scale, shares)),
+    )
+
+
+def _trimmed(view: StatisticView) -> StatisticView:
+    """Return the view without the bins at either end where both means are zero."""
+    used = [
+        i
+        for i, means in enumerate(zip(view.submission.mean, view.real.mean, strict=True))
+        if max(means) > 0
+    ] or [0, len(view.x) - 1]
+    kept = slice(used[0], used[-1] + 1)
+
+    def cut(summary: Summary) -> Summary:
+        return Summary(mean=summary.mean[kept], std=summary.std[kept])
+
+    diagnosis = view.diagnosis and view.diagnosis.model_copy(
+        update={"bins": view.diagnosis.bins[kept]}
+    )
+    return view.model_copy(
+        update={
+            "x": view.x[kept],
+            "submission": cut(view.submission),
+            "real": cut(view.real),
+            "diagnosis": diagnosis,
+        }
     )
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup
 
 from api import schemas
+from api.bars import score_interval, share_bar
 from api.browser import COOKIE, csrf_token
 from board.models import Participant
 
@@ -40,6 +42,11 @@ def render(
     return answer
 
 
+def render_part(template: str, **context: Any) -> Markup:
+    """Return a part of a page that is the same for whoever asks."""
+    return Markup(_templates.get_template(template).render(context))  # noqa: S704
+
+
 def error_page(request: Request, problem: schemas.Problem) -> Response:
     """Show a problem to a person."""
     return render(request, "error.html", status=problem.status, problem=problem)
@@ -55,18 +62,13 @@ def significant(value: float | None, digits: int = 3) -> str:
     return (f"{value:.0f}" if "e+" in text else text).rstrip(".")
 
 
-def score_bar(score: schemas.StatisticScore) -> str:
-    """Write the 95 % error bar of S* = 1 / d2: the interval of d2, moved from corrected d2 to d2.
-
-    The interval itself is of d2 without the bias of small sets, and S* is not. Its lower end may
-    have been cut at 0, so the reach downwards is told from that upwards, as in Wilson's interval.
-    """
-    if score.ci95 is None or score.d2_jackknife is None or score.d2 <= 0:
+def score_range(score: schemas.StatisticScore) -> str:
+    """Write the 95 % error bar of S*."""
+    interval = score_interval(score)
+    if interval is None:
         return ""
-    up = max(0.0, score.ci95[1] - score.d2_jackknife)
-    down = up / math.sqrt(1 + up / score.d2)
-    best = significant(1 / (score.d2 - down)) if score.d2 > down else "∞"
-    return f"{significant(1 / (score.d2 + up))} to {best}"
+    best = "∞" if math.isinf(interval[1]) else significant(interval[1])
+    return f"{significant(interval[0])} to {best}"
 
 
 def grouped(text: str) -> str:
@@ -77,6 +79,11 @@ def grouped(text: str) -> str:
 def percent(value: float | None, digits: int = 1) -> str:
     """Write a share as a percentage."""
     return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def percents(interval: tuple[float, float]) -> str:
+    """Write an interval of shares."""
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
 
 
 def day(moment: datetime) -> str:
@@ -105,12 +112,15 @@ def size(count: int) -> str:
 
 _templates.env.filters.update(
     significant=significant,
-    score_bar=score_bar,
+    score_range=score_range,
     grouped=grouped,
     percent=percent,
+    percents=percents,
     day=day,
     minute=minute,
     duration=duration,
     size=size,
 )
-_templates.env.globals["statistics"] = STATISTICS
+_templates.env.globals.update(
+    statistics=STATISTICS, sort_keys={"overall": "Overall", **STATISTICS}, share_bar=share_bar
+)

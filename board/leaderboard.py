@@ -1,17 +1,18 @@
 """Who stands where on a track."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.orm import Session
 
 from board.errors import NoReferenceError
-from board.models import Participant, Reference, Score, Submission
+from board.models import Comparison, Participant, Reference, Score, Submission
 from board.references import current_reference
 from board.ties import contest, tied_with_leader
 from scoring.report import ScoreReport
@@ -45,47 +46,113 @@ class Row:
     extra_data: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Standings:
+    """Who stands where on a track, for as long as nothing changes there.
+
+    Equal to nothing but itself, so that what was made of it can be kept by it.
+
+    Attributes:
+        track: Name of the track.
+        reference: Content hash of the held-out fields; None where nothing can be scored yet.
+        version: Changes whenever the rows may have.
+        rows: The rows without ranks, in no order.
+    """
+
+    track: str
+    reference: str | None
+    version: str
+    rows: tuple[Row, ...]
+
+    def ranked(self, sort: SortKey = "overall") -> list[Row]:
+        """Return the rows, best first."""
+        return ranked(self.rows, sort)
+
+
+_latest: dict[str, Standings] = {}
+_latest_lock = threading.Lock()
+
+
 def leaderboard(session: Session, track: str, sort: SortKey = "overall") -> list[Row]:
     """Return the track's rows, best first; empty where nothing can be scored yet."""
+    return standings(session, track).ranked(sort)
+
+
+def standings(session: Session, track: str) -> Standings:
+    """Return where the track's submissions stand, made anew only where something has changed."""
     try:
         reference = current_reference(session, track)
     except NoReferenceError:
-        return []
-    rows = with_ties(session, reference, best_rows(scored_rows(session, reference)))
-    return ranked([_real_cubes_row(reference), *rows], sort)
+        return Standings(track, None, "", ())
+    version = _version(session, reference)
+    with _latest_lock:
+        known = _latest.get(track)
+        if known is None or known.version != version:
+            rows = with_ties(session, reference, best_rows(scored_rows(session, reference)))
+            rows = [_real_cubes_row(reference), *rows]
+            known = Standings(track, reference.content_hash, version, tuple(rows))
+            _latest[track] = known
+    return known
+
+
+def _version(session: Session, reference: Reference) -> str:
+    """Return a digest of what a leaderboard is made of: scores come and go, but never change."""
+    score = func.concat(Score.id, Submission.id)
+    scores = (
+        select(func.md5(func.string_agg(score, aggregate_order_by(cast(",", Text), Score.id))))
+        .join(Submission, Score.submission_id == Submission.id)
+        .where(*_shown(reference))
+    )
+    comparisons = select(func.count()).select_from(Comparison)
+    digest, compared = session.execute(
+        select(scores.scalar_subquery(), comparisons.scalar_subquery())
+    ).one()
+    return f"{reference.id}-{reference.content_hash[:16]}-{digest}-{compared}"
 
 
 def scored_rows(session: Session, reference: Reference) -> list[Row]:
     """Return a row for each submission's latest score against the reference."""
     query = (
-        select(Submission, Participant, Score)
+        select(
+            Submission.id,
+            Submission.method,
+            Participant.name,
+            Participant.is_baseline,
+            Score.created_at,
+            Score.report,
+            Score.id.label("score_id"),
+            Submission.url,
+            Submission.parameters,
+            Submission.training_compute,
+            Submission.extra_data,
+        )
         .join(Participant, Submission.participant_id == Participant.id)
         .join(Score, Score.submission_id == Submission.id)
-        .where(
-            Score.reference_id == reference.id,
-            Submission.state == "scored",
-            ~Submission.hidden,
-        )
+        .where(*_shown(reference))
         .ext(distinct_on(Submission.id))
         .order_by(Submission.id, Score.id.desc())
     )
     return [
         Row(
             rank=None,
-            submission=submission.id,
-            method=submission.method,
-            participant=participant.name,
-            baseline=participant.is_baseline,
-            scored_at=score.created_at,
-            report=ScoreReport.from_dict(score.report),
-            score_id=score.id,
-            url=submission.url,
-            parameters=submission.parameters,
-            training_compute=submission.training_compute,
-            extra_data=submission.extra_data,
+            submission=found.id,
+            method=found.method,
+            participant=found.name,
+            baseline=found.is_baseline,
+            scored_at=found.created_at,
+            report=ScoreReport.from_dict(found.report),
+            score_id=found.score_id,
+            url=found.url,
+            parameters=found.parameters,
+            training_compute=found.training_compute,
+            extra_data=found.extra_data,
         )
-        for submission, participant, score in session.execute(query)
+        for found in session.execute(query)
     ]
+
+
+def _shown(reference: Reference) -> tuple[ColumnElement[bool], ...]:
+    return Score.reference_id == reference.id, Submission.state == "scored", ~Submission.hidden
 
 
 def best_rows(rows: Sequence[Row]) -> list[Row]:

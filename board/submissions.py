@@ -437,6 +437,14 @@ def queue_position(session: Session, submission: Submission) -> int | None:
     return ahead or 1
 
 
+def count_waiting(session: Session, track: str) -> int:
+    """Return how many submissions to the track are queued or being scored."""
+    waiting = select(func.count()).where(
+        Submission.track == track, Submission.state.in_(("queued", "running"))
+    )
+    return session.scalar(waiting) or 0
+
+
 def _change(session: Session, claim: Claim, values: dict[str, Any]) -> None:
     """Change a submission that the worker still holds."""
     row = session.execute(

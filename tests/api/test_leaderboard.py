@@ -122,4 +122,26 @@ def test_a_name_that_a_spreadsheet_would_run_is_quoted(client, board):
 def test_the_client_says_what_it_accepts(client, board, accept, form):
     answer = client.get(URL, params={"track": "3d-32"}, headers={"Accept": accept})
     assert answer.headers["content-type"].split(";")[0] == form
-    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
+
+
+def test_what_has_not_changed_is_not_sent_again(client, board):
+    submission_id = board.scored(0.2)
+    first = read(client)
+    tag = {"If-None-Match": first.headers["ETag"]}
+    assert client.get(URL, params={"track": "3d-32"}, headers=tag).status_code == 304
+    assert client.get(URL, params={"track": "3d-32", "sort": "psd"}, headers=tag).is_success
+
+    board.scored(0.4, "bob")
+    answer = client.get(URL, params={"track": "3d-32"}, headers=tag)
+    assert answer.status_code == 200
+    assert answer.json()["rows"][2]["submission"] == str(submission_id)
+
+
+def test_it_is_gzipped_for_those_who_take_it(client, board):
+    board.scored(0.2)
+    packed = client.get(URL, params={"track": "3d-32"}, headers={"Accept-Encoding": "gzip"})
+    plain = client.get(URL, params={"track": "3d-32"}, headers={"Accept-Encoding": "gzip;q=0"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.json() == plain.json()

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
-from board.leaderboard import REAL_CUBES, Row, best_rows, leaderboard, ranked
+from board.leaderboard import REAL_CUBES, Row, best_rows, leaderboard, ranked, standings
 from board.models import Submission
 from board.submissions import add_score, claim_submission, finish_submission, withdraw_submission
 from scoring.report import SCORER_VERSION, ScoreReport
@@ -111,3 +111,25 @@ class TestBoard:
         add_score(session, submission.id, reference.id, newer)
 
         assert leaderboard(session, "3d-64")[1].report.overall == 0.3
+
+    def test_is_made_anew_when_something_has_changed_and_not_before(self, session: Session) -> None:
+        reference = make_reference(session)
+        first = scored(session, "ada", 0.5, reference.id)
+        before = standings(session, "3d-64")
+        make_submission(session, make_participant(session, "eve"))
+        assert standings(session, "3d-64") is before
+
+        first.hidden = True
+        session.flush()
+        hidden = standings(session, "3d-64")
+        assert [r.submission for r in hidden.rows] == [None]
+        first.hidden = False
+        session.flush()
+        shown = standings(session, "3d-64")
+        assert shown.version == before.version
+        assert [r.submission for r in shown.rows] == [None, first.id]
+        better = ScoreReport(
+            *(getattr(report(0.9), name) for name in ("psd", "mass", "peak")), 0.9, None, "9"
+        )
+        add_score(session, first.id, reference.id, better)
+        assert standings(session, "3d-64").ranked()[0].report.overall == 0.9
