@@ -49,11 +49,10 @@ def losses(world: World, accepted: dict[UUID, bytes]) -> list[str]:
     found = []
     with transaction() as session:
         rows = {row.id: row for row in session.scalars(select(Submission))}
-        scores = dict(
-            session.execute(select(Score.submission_id, func.count()).group_by(Score.submission_id))
-            .tuples()
-            .all()
+        counts = session.execute(
+            select(Score.submission_id, func.count()).group_by(Score.submission_id)
         )
+        scores = dict(counts.all())
         kept = set(session.scalars(select(SubmissionStatistics.submission_id)))
     for submission_id, archive in accepted.items():
         if submission_id not in rows:
