@@ -84,15 +84,23 @@ def read_leaderboard(
 @lru_cache(maxsize=32)
 def _written(standings: board.Standings, sort: schemas.SortKey, form: Form) -> tuple[bytes, bytes]:
     """Return a leaderboard as it is sent, plain and gzipped."""
-    rows = [row_body(row) for row in standings.ranked(sort)]
+    rows = ranked_rows(standings, sort)
     if form == "csv":
         content = leaderboard_csv(rows).encode()
     else:
         body = schemas.Leaderboard(
-            track=standings.track, sort=sort, reference=standings.reference, rows=rows
+            track=standings.track, sort=sort, reference=standings.reference, rows=list(rows)
         )
         content = body.model_dump_json().encode()
     return content, gzip.compress(content)
+
+
+@lru_cache(maxsize=32)
+def ranked_rows(
+    standings: board.Standings, sort: schemas.SortKey = "overall"
+) -> tuple[schemas.LeaderboardRow, ...]:
+    """Return what the API says of each line of the board, best first."""
+    return tuple(row_body(row) for row in standings.ranked(sort))
 
 
 def row_body(row: board.Row) -> schemas.LeaderboardRow:

@@ -17,14 +17,12 @@ from api.bars import score_bars, share_bar
 from api.browser import FormParticipant
 from api.deps import Asker, SessionDep, SettingsDep, UploadsDep
 from api.intake import archive_limit
-from api.leaderboard import row_body
-from api.plots import Plot, statistic_plot
-from api.render import HERE, STATISTICS, render, render_part
-from api.statistics import submission_statistics
+from api.leaderboard import ranked_rows
+from api.render import HERE, render, render_part
+from api.results import result_of
 from api.submissions import submission_body
-from board.errors import NotFoundError
 from board.leaderboard import Standings, standings
-from board.models import Reference, Submission
+from board.models import Reference
 from board.references import list_references
 from board.snapshots import list_snapshots
 from board.submissions import (
@@ -95,7 +93,7 @@ def board_page(
 def _board(known: Standings, sort: schemas.SortKey, most: int | None) -> Markup:
     """Return the table of a leaderboard, or of its first rows."""
     records = known.ranked(sort)[:most]
-    rows = [row_body(record) for record in records]
+    rows = ranked_rows(known, sort)[:most]
     real = next((row.overall for row in rows if row.submission is None), None)
     bars = [
         {"overall": share_bar(row.overall, row.overall_ci95, real), **scores}
@@ -111,10 +109,11 @@ def _board(known: Standings, sort: schemas.SortKey, most: int | None) -> Markup:
 
 @router.get("/submissions/{submission_id}")
 def submission_page(
-    request: Request, submission_id: UUID, session: SessionDep, asker: Asker
+    request: Request, submission_id: UUID, session: SessionDep, asker: Asker, uploads: UploadsDep
 ) -> Response:
     """Show where a submission stands, and how it scored."""
     submission = visible_submission(session, submission_id, asker)
+    scored = submission.state == "scored"
     return render(
         request,
         "submission.html",
@@ -122,29 +121,10 @@ def submission_page(
         submission=submission_body(session, submission),
         record=submission,
         track=TRACKS[submission.track],
-        plots=_plots(submission),
-        place=_place(session, submission),
         own=asker is not None and (asker.is_host or asker.id == submission.participant_id),
+        arrived=uploads.offset(submission_id) if submission.state == "uploading" else 0,
+        **(result_of(session, submission) if scored else {}),
     )
-
-
-def _plots(submission: Submission) -> list[tuple[Plot, schemas.StatisticView]]:
-    if submission.state != "scored":
-        return []
-    try:
-        found = submission_statistics(submission, "training")
-    except NotFoundError:
-        return []
-    views = {name: getattr(found, name) for name in STATISTICS}
-    return [(statistic_plot(name, STATISTICS[name], view), view) for name, view in views.items()]
-
-
-def _place(session: Session, submission: Submission) -> int | None:
-    """Return the submission's rank on its track's leaderboard, None if it is not a row there."""
-    if submission.state != "scored":
-        return None
-    rows = standings(session, submission.track).ranked()
-    return next((row.rank for row in rows if row.submission == submission.id), None)
 
 
 @router.get("/submit")

@@ -284,4 +284,4 @@ def _number(value: float) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.2g}"
+    return f"{value:.3g}"

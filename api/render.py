@@ -4,14 +4,16 @@ import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 
 from api import schemas
 from api.bars import score_interval, share_bar
-from api.browser import COOKIE, csrf_token
+from api.browser import COOKIE, SAFE_METHODS, csrf_token, participant_of_cookie
 from board.models import Participant
 
 HERE = Path(__file__).parent
@@ -49,7 +51,26 @@ def render_part(template: str, **context: Any) -> Markup:
 
 def error_page(request: Request, problem: schemas.Problem) -> Response:
     """Show a problem to a person."""
-    return render(request, "error.html", status=problem.status, problem=problem)
+    path = request.url.path
+    return render(
+        request,
+        "error.html",
+        _asker_if_known(request),
+        status=problem.status,
+        problem=problem,
+        may_be_private=problem.status == 404 and path.startswith("/submissions/"),
+        following=quote(path, safe=""),
+    )
+
+
+def _asker_if_known(request: Request) -> Participant | None:
+    """Return who is signed in; nobody, where the database cannot tell."""
+    if request.method not in SAFE_METHODS:
+        return None
+    try:
+        return participant_of_cookie(request)
+    except SQLAlchemyError:
+        return None
 
 
 def significant(value: float | None, digits: int = 3) -> str:
@@ -107,7 +128,7 @@ def duration(seconds: float) -> str:
 
 def size(count: int) -> str:
     """Write a number of bytes."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 _templates.env.filters.update(

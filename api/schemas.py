@@ -99,7 +99,9 @@ class Submission(Body):
     participant: str
     state: State
     reason: str | None = Field(description="Stable code of why it failed or was cancelled.")
-    message: str | None = Field(description="The same, as a sentence.")
+    message: str | None = Field(
+        description="The same as a sentence, or why it is still waiting where that is unusual."
+    )
     progress: Progress
     queue_position: int | None = Field(description="1 is next; null unless queued.")
     estimate_seconds: float | None = Field(

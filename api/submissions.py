@@ -22,7 +22,7 @@ from api.multipart import FIELDS, MAX_FORM_BYTES, FormReader, body_blocks, form_
 from api.problems import RequestError, problem_responses
 from board.database import transaction
 from board.errors import InvalidSubmissionError
-from board.estimates import estimate_seconds
+from board.estimates import estimate_seconds, waiting_reason
 from board.models import Submission
 from board.submissions import (
     describe_submission,
@@ -217,7 +217,7 @@ def submission_body(session: Session, submission: Submission) -> schemas.Submiss
         participant=submission.participant.name,
         state=submission.state,  # type: ignore[arg-type]
         reason=submission.reason,
-        message=submission.message,
+        message=submission.message or waiting_reason(session, submission),
         progress=schemas.Progress(done=submission.done, total=submission.total),
         queue_position=queue_position(session, submission),
         estimate_seconds=estimate_seconds(session, submission),

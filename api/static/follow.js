@@ -2,6 +2,7 @@
 
 const section = document.getElementById("state");
 const text = document.getElementById("state-text");
+const why = document.getElementById("state-why");
 const bar = document.getElementById("progress");
 const url = `/api/v1/submissions/${section.dataset.submission}`;
 const shownAtFirst = section.querySelector("[aria-current]").textContent;
@@ -15,8 +16,14 @@ function about(seconds) {
 function describe({ state, progress, queue_position, estimate_seconds }) {
   const left = estimate_seconds === null ? "" : ` About ${about(estimate_seconds)} left.`;
   if (state === "queued") return `Number ${queue_position} in the queue.${left}`;
-  if (state === "running") return `${progress.done} of ${progress.total} fields scored.${left}`;
-  return text.textContent;
+  return `${progress.done} of ${progress.total} fields scored.${left}`;
+}
+
+function show(submission) {
+  text.textContent = describe(submission);
+  why.textContent = submission.message ?? "";
+  why.hidden = !submission.message;
+  bar.value = submission.progress.done;
 }
 
 const STEPS = { uploading: "Uploading", queued: "Queued", running: "Scoring" };
@@ -28,8 +35,7 @@ async function follow() {
     if (answer.ok) {
       const submission = await answer.json();
       if (STEPS[submission.state] !== shownAtFirst) return location.reload();
-      text.textContent = describe(submission);
-      bar.value = submission.progress.done;
+      if (submission.state !== "uploading") show(submission);
     }
   } catch {
     // The service restarts or the network is away: ask again.

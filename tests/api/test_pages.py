@@ -1,11 +1,14 @@
 """The pages as they leave the server."""
 
 import re
+from base64 import b64encode
 
 import pytest
 
 from board.models import Submission
+from scoring import compare
 from tests.boards import bearer
+from tests.fields import random_statistics
 
 EVIL = "<script>alert(1)</script>"
 HTML = {"Accept": "text/html"}
@@ -39,7 +42,7 @@ def test_a_board_shows_its_first_rows_and_offers_the_rest(client, board):
 def test_a_submission_has_a_page(client, board):
     page = client.get(f"/submissions/{board.scored(0.25, url='https://example.org/m')}").text
     assert "25.0 %" in page
-    assert "rank 1 on" in page
+    assert "rank 1 of 1 on" in page
     assert 'href="https://example.org/m"' in page
 
 
@@ -60,7 +63,43 @@ def test_a_private_submission_has_a_page_for_its_owner_alone(client, board):
     assert "<code>negative</code>" in own.text
     assert strange.status_code == 404
     assert "<h1>Not found</h1>" in strange.text
+    assert "A submission is public once it is scored." in strange.text
+    assert f'href="/sign-in?next=%2Fsubmissions%2F{submission_id}"' in strange.text
     assert "Field 3" not in strange.text
+
+
+def test_an_upload_under_way_shows_how_much_has_arrived(client, board):
+    headers = bearer(board.token()) | {"Tus-Resumable": "1.0.0"}
+    metadata = f"track {b64encode(b'3d-32').decode()},method {b64encode(b'mine').decode()}"
+    begun = client.post(
+        "/api/v1/uploads",
+        headers=headers | {"Upload-Length": "4000000", "Upload-Metadata": metadata},
+    ).headers["Location"]
+    piece = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    client.patch(begun, headers=headers | piece, content=bytes(1_500_000)).raise_for_status()
+    page = client.get(begun.replace("/api/v1/uploads", "/submissions"), headers=headers).text
+    assert "1.5 MB of 4.0 MB have arrived." in page
+    assert '<progress id="progress" value="1500000" max="4000000"' in page
+
+
+def test_a_row_that_is_behind_the_first_shows_by_how_much(client, board):
+    real, near, far = (
+        random_statistics(12, seed, shift) for seed, shift in ((1, 0), (2, 0), (3, 0.5))
+    )
+    first = board.reported(board.queued("ada"), compare(real, near))
+    second = board.reported(board.queued("bob"), compare(real, far))
+    page = client.get(f"/submissions/{second}").text
+    assert f'times that of the first row, <a href="/submissions/{first}">' in page
+    assert "rank 2 of 2 on" in page
+    assert "times that of the first row" not in client.get(f"/submissions/{first}").text
+
+
+def test_a_frozen_board_is_linked_on_its_track(client, board):
+    board.scored(0.25)
+    host = bearer(board.token("host", is_host=True))
+    frozen = client.post("/api/v1/snapshots", params={"track": "3d-32"}, headers=host).json()
+    assert f'href="{frozen["url"]}"' in client.get("/").text
+    assert f'href="{frozen["url"]}?format=csv"' in client.get("/").text
 
 
 def test_a_hidden_submission_is_on_no_page_of_others(client, board):
