@@ -4,7 +4,7 @@ Participants see training fields only. What is computed against held-out fields 
 """
 
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import numpy as np
@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from api import schemas
 from api.deps import Asker, SessionDep
-from api.problems import RequestError, problem_responses
+from api.problems import problem_responses
 from board.database import transaction
 from board.errors import NotFoundError, WrongStateError
 from board.models import Reference, Submission, SubmissionStatistics
-from board.references import current_reference
+from board.references import Part, current_reference, real_statistics
 from board.submissions import visible_submission
 from board.ties import compare_scores
 from scoring import (
@@ -33,9 +33,6 @@ from scoring import (
 )
 
 router = APIRouter(tags=["statistics"])
-
-Against = Literal["training", "held-out"]
-"""Which real fields to show beside a submission's."""
 
 _MOST_DIAGNOSED = 1024
 """Sets of more fields are not diagnosed here: leaving each out takes seconds."""
@@ -52,14 +49,12 @@ def read_statistics(
     session: SessionDep,
     asker: Asker,
     against: Annotated[
-        Against, Query(description="Only a host may compare with held-out fields.")
+        Part, Query(description="Only a host may compare with held-out fields.")
     ] = "training",
 ) -> schemas.Statistics:
     """Read a scored submission's statistics by bin, beside those of the training fields."""
     submission = scored_submission(session, submission_id, asker)
-    if against == "held-out" and (asker is None or not asker.is_host):
-        raise RequestError("forbidden", "Only a host may see held-out statistics.")
-    return submission_statistics(submission, against)
+    return submission_statistics(submission, against, to_host=asker is not None and asker.is_host)
 
 
 def scored_submission(session: Session, submission_id: UUID, asker: Asker) -> Submission:
@@ -75,25 +70,29 @@ def scored_submission(session: Session, submission_id: UUID, asker: Asker) -> Su
     return submission
 
 
-def submission_statistics(submission: Submission, against: Against) -> schemas.Statistics:
+def submission_statistics(
+    submission: Submission, against: Part, *, to_host: bool = False
+) -> schemas.Statistics:
     """Return the statistics of a scored submission.
 
     Raises:
+        ForbiddenError: If they are not for the asker.
         NotFoundError: If they are not kept.
     """
-    return _statistics(submission.id, submission.scores[0].reference.id, against)
+    return _statistics(submission.id, submission.scores[0].reference.id, against, to_host)
 
 
 @lru_cache(maxsize=256)
-def _statistics(submission_id: UUID, reference_id: int, against: Against) -> schemas.Statistics:
-    column = Reference.training if against == "training" else Reference.held_out
+def _statistics(
+    submission_id: UUID, reference_id: int, against: Part, to_host: bool
+) -> schemas.Statistics:
     with transaction() as session:
         fake = session.scalar(
             select(SubmissionStatistics.statistics).where(
                 SubmissionStatistics.submission_id == submission_id
             )
         )
-        real = session.scalar(select(column).where(Reference.id == reference_id))
+        real = real_statistics(session, reference_id, against, to_host=to_host)
     if not fake or not real:
         raise NotFoundError(f"No statistics of submission {submission_id} are kept.")
     return compared(submission_id, against, _unpack(real), _unpack(fake))
@@ -105,7 +104,7 @@ def _unpack(packed: bytes) -> SetStatistics:
 
 
 def compared(
-    submission_id: UUID, against: Against, real: SetStatistics, fake: SetStatistics
+    submission_id: UUID, against: Part, real: SetStatistics, fake: SetStatistics
 ) -> schemas.Statistics:
     """Return two sets' statistics by bin, and what the distance between them is made of."""
     small = 2 <= len(fake) <= _MOST_DIAGNOSED

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 
 from board.backup_manifest import BackupError, KeptArchive, KeptTable
 from board.database import alembic_config, make_engine, migrate
-from board.models import Base, Submission
+from board.models import Base, RealFields, Submission
 
 _WAITING = ("queued", "running")
 
@@ -46,16 +46,25 @@ class Tables:
                 self._continue_identity(table.name, column["name"])
 
     def archives(self) -> list[tuple[KeptArchive, bool]]:
-        """Return the archive of each submission that has arrived, and whether it is still to score.
+        """Return every archive that has arrived, and whether it must be there.
 
-        One that is not may be gone already: archives are kept for a time only.
+        Real fields must, and submissions that are still to be scored. Others may be gone already:
+        archives are kept for a time only.
         """
         rows = self.connection.execute(
             select(Submission.id, Submission.sha256, Submission.size, Submission.state)
             .where(Submission.state != "uploading", Submission.sha256.is_not(None))
             .order_by(Submission.created_at, Submission.id)
         )
-        return [(KeptArchive(row.id, row.sha256, row.size), row.state in _WAITING) for row in rows]
+        submitted = [
+            (KeptArchive(row.id, row.sha256, row.size), row.state in _WAITING) for row in rows
+        ]
+        real = self.connection.execute(
+            select(RealFields.__table__).order_by("reference_id", "part")
+        )
+        return submitted + [
+            (KeptArchive(row.archive_id, row.sha256, row.size), True) for row in real
+        ]
 
     def revision(self) -> str:
         """Return the revision of the schema."""

@@ -74,6 +74,18 @@ class NoReferenceError(BoardError):
     code = "no_reference"
 
 
+class OtherTrainingSetError(BoardError):
+    """A held-out set is stored with another training set than this one."""
+
+    code = "other_training_set"
+
+
+class ForbiddenError(BoardError):
+    """Only a host may see or do this."""
+
+    code = "forbidden"
+
+
 class NotComparableError(BoardError):
     """Two submissions have no score against the same reference."""
 

@@ -23,6 +23,10 @@ STATES = ("uploading", "queued", "running", "scored", "failed", "cancelled")
 """Every state of a submission, in the order of its life."""
 
 
+PARTS = ("training", "held-out")
+"""The two halves of a reference."""
+
+
 class Base(DeclarativeBase):
     """Base of every table; constraint names are fixed so that migrations can name them."""
 
@@ -78,7 +82,9 @@ class Reference(Base):
 
     `held_out` and `training` are `SetStatistics` in bytes. `real_cubes` is the report of the
     training set scored against the held-out set: the board's "real cubes" row, and
-    `training_preview` what the pages show of its fields.
+    `training_preview` what the pages show of its fields. `provenance` tells the seeds or names of
+    the held-out cubes: it and `held_out` raise when they are read, but for those who ask
+    `board.references` for them.
     """
 
     __tablename__ = "references"
@@ -96,15 +102,34 @@ class Reference(Base):
     track: Mapped[str]
     content_hash: Mapped[str]
     label: Mapped[str]
-    provenance: Mapped[dict[str, Any]]
+    provenance: Mapped[dict[str, Any]] = mapped_column(deferred=True, deferred_raiseload=True)
     scorer_version: Mapped[str]
     floor: Mapped[dict[str, Any]]
     real_cubes: Mapped[dict[str, Any]]
-    held_out: Mapped[bytes] = mapped_column(deferred=True)
+    held_out: Mapped[bytes] = mapped_column(deferred=True, deferred_raiseload=True)
     training: Mapped[bytes] = mapped_column(deferred=True)
     training_preview: Mapped[bytes | None] = mapped_column(deferred=True)
     is_current: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RealFields(Base):
+    """The fields of one half of a reference, kept in the store as an archive of that id.
+
+    The training half is for everybody; the held-out half never leaves the board.
+    """
+
+    __tablename__ = "real_fields"
+    __table_args__ = (
+        CheckConstraint(f"part IN {PARTS}", name="part"),
+        UniqueConstraint("reference_id", "part"),
+    )
+
+    archive_id: Mapped[UUID] = mapped_column(primary_key=True)
+    reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"))
+    part: Mapped[str]
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
 
 
 class Submission(Base):
@@ -215,6 +240,36 @@ class Score(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     reference: Mapped[Reference] = relationship(lazy="joined")
+
+
+class CopyCheck(Base):
+    """The search of a scored submission for copies of real fields and of its own.
+
+    `reference_id` is whose fields are searched. `copies` are those of training fields or of the
+    submission's other fields, `held_out_copies` those of held-out fields, which are for the host
+    alone and raise when they are read, but through `board.copy_checks`. Both are NULL until the
+    search has ended. `attempts` counts its beginnings, `announced_at` is when the broker was last
+    told of it.
+    """
+
+    __tablename__ = "copy_checks"
+    __table_args__ = (
+        Index(
+            "ix_copy_checks_waiting",
+            "announced_at",
+            postgresql_where=text("checked_at IS NULL"),
+        ),
+    )
+
+    submission_id: Mapped[UUID] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    announced_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
+    copies: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    held_out_copies: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        JSONB(none_as_null=True), deferred=True, deferred_raiseload=True
+    )
 
 
 class Comparison(Base):

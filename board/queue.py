@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from board.logs import current_context
 from board.settings import get_settings
 
 SCORE_TASK = "cosmoboard.score_submission"
@@ -14,6 +15,12 @@ SCORE_TASK = "cosmoboard.score_submission"
 
 RESCORE_TASK = "cosmoboard.rescore_track"
 """The task that scores a track's submissions against its current reference; takes its name."""
+
+COPIES_TASK = "cosmoboard.check_copies"
+"""The task that searches a scored submission for copies; its one argument is its id."""
+
+REQUEST_HEADER = "cosmoboard_request"
+"""Tells a worker's logs which HTTP request has led to the task."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +60,11 @@ def announce(submission_id: UUID) -> bool:
     return _send(SCORE_TASK, str(submission_id))
 
 
+def announce_copy_check(submission_id: UUID) -> bool:
+    """Ask a worker to search for copies; False where the broker cannot be reached."""
+    return _send(COPIES_TASK, str(submission_id))
+
+
 def announce_rescore(track: str) -> bool:
     """Ask a worker to re-score a track; False where the broker cannot be reached."""
     return _send(RESCORE_TASK, track)
@@ -71,8 +83,9 @@ def workers_at_work(timeout: float = 1.0) -> dict[str, int] | None:
 
 
 def _send(task: str, argument: str) -> bool:
+    request = current_context().get("request")
     try:
-        _producer().send_task(task, args=[argument])
+        _producer().send_task(task, args=[argument], headers={REQUEST_HEADER: request})
     except (OperationalError, OSError) as error:
         _log.warning("%s of %s is not announced: %s", task, argument, error)
         return False

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     resend_seconds: Annotated[float, Field(gt=0)] = 30.0
     """A queued submission that no worker has claimed for this long is announced again."""
 
+    resend_copy_check_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """A search for copies that has not ended for this long is announced again."""
+
     max_attempts: Annotated[int, Field(ge=1)] = 3
     orphan_hours: Annotated[float, Field(gt=0)] = 24.0
     """Files that no submission owns are kept this long."""

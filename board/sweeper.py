@@ -8,9 +8,10 @@ from datetime import timedelta
 from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
+from board.copy_checks import waiting_copy_checks
 from board.database import get_engine
-from board.models import Reference, Submission
-from board.queue import announce
+from board.models import RealFields, Reference, Submission
+from board.queue import announce, announce_copy_check
 from board.settings import Settings
 from board.storage import Storage
 from board.submissions import mark_announced, requeue_expired, unannounced
@@ -72,8 +73,19 @@ def _sweep(connection: Connection, settings: Settings) -> int:
         announced += 1
         with Session(connection) as session, session.begin():
             mark_announced(session, submission_id)
+    _announce_copy_checks(connection, settings)
     _compare_with_leaders(connection)
     return announced
+
+
+def _announce_copy_checks(connection: Connection, settings: Settings) -> None:
+    """Have those submissions searched for copies that were announced long ago, or not at all."""
+    older_than = timedelta(seconds=settings.resend_copy_check_seconds)
+    with Session(connection) as session, session.begin():
+        waiting = waiting_copy_checks(session, older_than, settings.max_attempts)
+    for submission_id in waiting:
+        if not announce_copy_check(submission_id):
+            break
 
 
 def _compare_with_leaders(connection: Connection) -> None:
@@ -89,9 +101,12 @@ def _remove_orphans(connection: Connection, storage: Storage, seconds: float) ->
     if not candidates:
         return 0
     with Session(connection) as session, session.begin():
-        owned = set(session.scalars(select(Submission.id).where(Submission.id.in_(candidates))))
+        owned = {
+            *session.scalars(select(Submission.id).where(Submission.id.in_(candidates))),
+            *session.scalars(select(RealFields.archive_id)),
+        }
     orphans = set(candidates) - owned
     for orphan in orphans:
-        _log.warning("archive %s belongs to no submission and is removed", orphan)
+        _log.warning("archive %s belongs to nothing and is removed", orphan)
         storage.remove(orphan)
     return len(orphans)

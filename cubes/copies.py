@@ -11,7 +11,7 @@ a voxel along every axis, it is 12.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -32,6 +32,10 @@ SUSPICION = 6.75
 
 CONVICTION = 9.0
 """Standard deviations, at 32³ or 64³, from which a pair is reported."""
+
+
+Source = Literal["originals", "training", "held-out", "submission"]
+"""Where the original of a copy is: the last is an earlier field of the submission itself."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Copy:
     Attributes:
         field: Index of the field.
         original: Index of what it was copied from.
-        source: `originals`, or `submission` where the original is an earlier field of it.
+        source: What it was copied from.
         kind: `exact` (the same voxel values, moved), `partial` (noisy, altered or only in part), or
             `rearranged` (the same voxel values, but unrelated in space).
         symmetry: Signed axes of the field that become the axes of the original.
@@ -68,7 +72,7 @@ class Copy:
 
     field: int
     original: int
-    source: Literal["originals", "submission"]
+    source: Source
     kind: Literal["exact", "partial", "rearranged"]
     symmetry: str
     shift: tuple[int, ...]
@@ -99,45 +103,79 @@ def fingerprint(field: Field) -> Fingerprint:
 
 
 def find_copies(
-    fields: Sequence[Fingerprint], originals: Sequence[Fingerprint], *, threads: int = 1
+    fields: Sequence[Fingerprint],
+    originals: Sequence[Fingerprint],
+    *,
+    source: Source = "originals",
+    threads: int = 1,
+    progress: Callable[[], None] | None = None,
 ) -> list[Copy]:
-    """Return the copies among `fields` of `originals` and of earlier `fields`, in order.
+    """Return the copies of `originals` among `fields`, in order.
 
     Of 2D fields, exact copies alone are found, and each only of the first field with its values.
 
     Args:
         fields: The submission.
         originals: Fields of the same track that it must not hold: the training set, say.
+        source: What the evidence calls the originals.
         threads: Fields that are looked at at the same time.
+        progress: Called after each field.
     """
-    seen = [*originals, *fields]
-    first_with_same_values = _firsts([known.digest for known in seen])
+    everywhere = range(len(originals))
+    return _search(fields, originals, lambda own: everywhere, source, threads, progress)
+
+
+def find_duplicates(
+    fields: Sequence[Fingerprint],
+    *,
+    threads: int = 1,
+    progress: Callable[[], None] | None = None,
+) -> list[Copy]:
+    """Return the copies of earlier fields among fields that should be independent, in order.
+
+    Arguments and limits are those of `find_copies`.
+    """
+    return _search(fields, fields, range, "submission", threads, progress)
+
+
+def _search(
+    fields: Sequence[Fingerprint],
+    originals: Sequence[Fingerprint],
+    candidates: Callable[[int], range],
+    source: Source,
+    threads: int,
+    progress: Callable[[], None] | None,
+) -> list[Copy]:
+    """Compare each field with its candidates among the originals, given by their indices."""
+    first: dict[bytes, int] = {}
+    for at, original in enumerate(originals):
+        first.setdefault(original.digest, at)
 
     @cache
     def spectrum(at: int) -> Spectrum:
-        return white_spectrum(seen[at].levels[0])
+        return white_spectrum(originals[at].levels[0])
 
     def copies_of(own: int) -> list[Copy]:
-        field, same = seen[own], first_with_same_values[own]
-        coarse = field.levels[0]
-        candidates = range(own) if coarse.ndim == 3 else range(same, min(same + 1, own))
-        if not candidates:
+        field, same = fields[own], first.get(fields[own].digest)
+        sought: Iterable[int] = candidates(own)
+        if field.levels[0].ndim == 2:
+            sought = [at for at in (same,) if at is not None and at in candidates(own)]
+        if not sought:
             return []
-        turned = TurnedField(coarse, symmetries(coarse.ndim))
+        turned = TurnedField(field.levels[0], symmetries(field.levels[0].ndim))
         copies = []
-        for at in candidates:
+        for at in sought:
             match = turned.best_match(spectrum(at))
             if match.significance < SUSPICION and at != same:
                 continue
-            match, correlation = _closer_match(field, seen[at], match)
+            match, correlation = _closer_match(field, originals[at], match)
             if match.significance < CONVICTION and at != same:
                 continue
-            copied_from_submission = at >= len(originals)
             copies.append(
                 Copy(
-                    field=own - len(originals),
-                    original=at - len(originals) if copied_from_submission else at,
-                    source="submission" if copied_from_submission else "originals",
+                    field=own,
+                    original=at,
+                    source=source,
                     kind=_kind(match, same_values=at == same),
                     symmetry=str(match.symmetry),
                     shift=match.shift,
@@ -147,9 +185,13 @@ def find_copies(
             )
         return copies
 
+    found = []
     with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(copies_of, range(len(originals), len(seen)))
-        return [copy for copies in found for copy in copies]
+        for copies in pool.map(copies_of, range(len(fields))):
+            found += copies
+            if progress is not None:
+                progress()
+    return found
 
 
 def _closer_match(field: Fingerprint, original: Fingerprint, coarse: Match) -> tuple[Match, float]:
@@ -179,12 +221,6 @@ def _pearson(one: Reals, other: Reals) -> float:
     deviations = [field - field.mean(dtype=np.float64) for field in (one, other)]
     scale = np.prod([np.linalg.norm(deviation) for deviation in deviations])
     return float(np.vdot(*deviations) / scale) if scale > 0 else 0.0
-
-
-def _firsts(digests: Sequence[bytes]) -> list[int]:
-    """Return, for each digest, the index of the first equal one."""
-    first: dict[bytes, int] = {}
-    return [first.setdefault(digest, at) for at, digest in enumerate(digests)]
 
 
 def _block_means(field: Reals, side: int) -> Reals:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
+from board.copy_checks import begin_copy_check, open_copy_check, record_copies
 from board.database import transaction
 from board.errors import BoardError, LeaseLostError
-from board.queue import RESCORE_TASK, SCORE_TASK
+from board.queue import COPIES_TASK, RESCORE_TASK, SCORE_TASK, announce_copy_check
 from board.references import current_reference, held_out_statistics
 from board.settings import Settings, get_settings
 from board.storage import open_storage
@@ -24,6 +25,7 @@ from cubes.archive import ArchiveError
 from cubes.tracks import TRACKS
 from scoring import Floor, SetStatistics
 from worker.app import app, deadline
+from worker.copies import search_for_copies
 from worker.evaluate import evaluate_archive
 from worker.rescore import rescore_track
 
@@ -59,6 +61,20 @@ def score_submission(submission_id: str) -> None:
         _release(claim, settings)
 
 
+@app.task(name=COPIES_TASK)  # type: ignore[untyped-decorator]
+def check_copies(submission_id: str) -> None:
+    """Search a scored submission for copies, unless that is done: it may be announced twice."""
+    settings = get_settings()
+    with transaction() as session:
+        search = begin_copy_check(session, UUID(submission_id), settings.max_attempts)
+    if search is None:
+        return
+    copies, held_out_copies = search_for_copies(search)
+    with transaction() as session:
+        record_copies(session, search.submission_id, copies, held_out_copies)
+    _log.info("submission %s searched for copies", submission_id)
+
+
 @app.task(name=RESCORE_TASK)  # type: ignore[untyped-decorator]
 def rescore(track: str) -> None:
     """Score the track's submissions against its current reference, as the host has asked."""
@@ -92,6 +108,9 @@ def _score(claim: Claim, settings: Settings) -> None:
             evaluation.statistics.to_bytes(),
             evaluation.preview,
         )
+        searchable = open_copy_check(session, claim.submission_id, reference.id)
+    if searchable:
+        announce_copy_check(claim.submission_id)
     _log.info("submission %s scored: overall %.3f", claim.submission_id, evaluation.report.overall)
 
 

@@ -20,7 +20,7 @@ from board.backup import restore_backup, write_backup
 from board.backup_manifest import BackupError, Manifest, read_manifest
 from board.backup_tables import kept_tables, newest_revision
 from board.database import get_engine, make_engine, migrate, transaction
-from board.models import Comparison, Score
+from board.models import Comparison, CopyCheck, RealFields, Reference, Score
 from board.participants import create_participant, issue_token
 from board.settings import Settings
 from board.snapshots import keep_snapshot
@@ -92,6 +92,36 @@ def submissions(board: Settings, storage: Storage) -> dict[str, UUID]:
 
 
 @pytest.fixture
+def real_fields(storage: Storage, submissions: dict[str, UUID]) -> UUID:
+    """The training set of the reference, which the scored submission was searched for."""
+    archive = uuid4()
+    content = os.urandom(50_000)
+    with storage.stage() as staged:
+        staged.write_bytes(content)
+        storage.publish(staged, archive)
+    with transaction() as session:
+        reference_id = session.scalars(select(Reference.id)).one()
+        session.add(
+            RealFields(
+                archive_id=archive,
+                reference_id=reference_id,
+                part="training",
+                sha256=sha256(content).hexdigest(),
+                size=len(content),
+            )
+        )
+        session.add(
+            CopyCheck(
+                submission_id=submissions["scored"],
+                reference_id=reference_id,
+                copies=[{"field": 1}],
+                held_out_copies=[],
+            )
+        )
+    return archive
+
+
+@pytest.fixture
 def elsewhere(postgres_url: str) -> Iterator[str]:
     """The address of a database without tables."""
     with fresh_database(postgres_url) as url:
@@ -150,6 +180,7 @@ def test_everything_comes_back(
     board: Settings,
     storage: Storage,
     submissions: dict[str, UUID],
+    real_fields: UUID,
     back_up: Callable[[], Manifest],
     folder: Path,
     elsewhere: str,
@@ -164,7 +195,7 @@ def test_everything_comes_back(
     assert restore_backup(elsewhere, other_storage, folder, silent) == manifest
 
     assert rows(elsewhere) == before
-    assert len(archives(other_storage)) == 4
+    assert len(archives(other_storage)) == 5
     assert archives(other_storage) == archives(storage)
 
 

@@ -11,7 +11,15 @@ import numpy.typing as npt
 import pytest
 
 from cubes.augment import symmetries
-from cubes.copies import CONVICTION, SUSPICION, Copy, Fingerprint, find_copies, fingerprint
+from cubes.copies import (
+    CONVICTION,
+    SUSPICION,
+    Copy,
+    Fingerprint,
+    find_copies,
+    find_duplicates,
+    fingerprint,
+)
 from cubes.demo import demo_fields
 from cubes.track_fields import track_fields
 from cubes.tracks import TRACKS
@@ -109,6 +117,7 @@ def test_evidence_is_json() -> None:
 
 def test_independent_simulations_are_left_alone() -> None:
     assert find_copies(prints("held-out"), prints(), threads=2) == []
+    assert find_duplicates(prints(), threads=2) == []
 
 
 def test_the_margin_is_wide_on_both_sides() -> None:
@@ -122,7 +131,7 @@ def test_two_fields_alike_within_a_submission_are_found() -> None:
         prints("held-out")[1],
         fingerprint(moved(real_fields("held-out")[0])),
     ]
-    (copy,) = find_copies(fields, prints()[:2])
+    (copy,) = find_duplicates(fields)
     assert (copy.field, copy.original, copy.source, copy.kind) == (2, 0, "submission", "exact")
 
 
@@ -138,6 +147,13 @@ def test_another_dtype_hides_nothing() -> None:
     assert copy.kind == "exact"
 
 
+def test_progress_is_told_after_each_field() -> None:
+    told: list[int] = []
+    find_copies(prints("held-out")[:3], prints()[:1], progress=lambda: told.append(1))
+    find_duplicates(prints()[:2], progress=lambda: told.append(1))
+    assert len(told) == 5
+
+
 def test_threads_find_the_same() -> None:
     fields = [*prints("held-out")[:3], *prints()[:3]]
     assert find_copies(fields, prints()[:4], threads=3) == find_copies(fields, prints()[:4])
@@ -147,7 +163,8 @@ def test_degenerate_fields_do_not_disturb() -> None:
     uniform = fingerprint(np.full((64, 64, 64), 31.5, np.float32))
     spike = np.ones((64, 64, 64), np.float32)
     spike[3, 4, 5] = 1e5
-    found = find_copies([uniform, uniform, fingerprint(spike)], prints()[:2])
+    assert find_copies([uniform, fingerprint(spike)], prints()[:2]) == []
+    found = find_duplicates([uniform, uniform, fingerprint(spike)])
     assert [(copy.field, copy.original, copy.kind) for copy in found] == [(1, 0, "rearranged")]
 
 
@@ -176,14 +193,14 @@ class TestFlatFields:
 
     def test_a_collapsed_submission_costs_one_find_a_field(self) -> None:
         same = [fingerprint(self.crops()[0])] * 300
-        found = find_copies(same, [])
+        found = find_duplicates(same)
         assert [copy.original for copy in found] == [0] * 299
 
     def test_crops_of_one_cube_are_no_copies_of_each_other(self) -> None:
         rng = np.random.default_rng(0)
         cube = rng.geometric(1 / 65, (256, 256, 256)).astype(np.uint32)
         track = TRACKS["2d-128"]
-        assert find_copies([fingerprint(crop) for crop in track_fields([cube], track)], []) == []
+        assert find_duplicates([fingerprint(crop) for crop in track_fields([cube], track)]) == []
 
 
 def test_sides_that_cannot_be_reduced_are_refused() -> None:
