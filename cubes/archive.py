@@ -29,12 +29,16 @@ from cubes.zip_members import BZIP2, LZMA, Member, zip_members
 __all__ = [
     "ArchiveError",
     "ArchiveLayout",
+    "Compression",
     "Field",
     "inspect_archive",
     "mean_warning",
     "read_fields",
     "write_archive",
 ]
+
+Compression = Literal["stored", "deflated", "bzip2"]
+"""How an archive is written."""
 
 Field = npt.NDArray[Any]
 """A density field: 2D or 3D, one side, particles per voxel."""
@@ -132,7 +136,7 @@ def write_archive(
     path: str | PathLike[str],
     fields: Iterable[npt.ArrayLike],
     *,
-    compression: Literal["stored", "deflated", "bzip2"] = "deflated",
+    compression: Compression = "deflated",
 ) -> int:
     """Write fields, as they come, to an archive of one array each, and return their number.
 

@@ -1,12 +1,12 @@
 """Turn fields as people keep them (HDF5, .npy, .npz, mapped values) into a valid archive."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from cubes.archive import ArchiveError, Field, write_archive
+from cubes.archive import ArchiveError, Compression, Field, write_archive
 from cubes.errors import CubeSourceError
 from cubes.tracks import Track
 from cubes.transform import backward
@@ -23,7 +23,8 @@ def pack(
     mapped: bool = False,
     scale: float = 1.0,
     dataset: str | None = None,
-    compression: Literal["stored", "deflated", "bzip2"] = "deflated",
+    compression: Compression = "deflated",
+    progress: Callable[[int], None] | None = None,
 ) -> float:
     """Write the fields of some files, in their order, to an archive that the track takes.
 
@@ -39,6 +40,7 @@ def pack(
             of fields of 1 + δ.
         dataset: The dataset to take from HDF5 files, where they hold others too.
         compression: As `write_archive` takes it.
+        progress: Called with the number of fields that are packed.
 
     Returns:
         Mean density, in particles per voxel.
@@ -50,7 +52,7 @@ def pack(
     means: list[float] = []
 
     def densities() -> Iterator[Field]:
-        for name, values in _fields(_files(sources), track, dataset):
+        for name, values in fields_of_files(files_to_pack(sources), track, dataset):
             if len(means) == track.count:
                 raise ArchiveError(
                     "wrong_count",
@@ -61,6 +63,8 @@ def pack(
             density = backward(scaled) if mapped else scaled
             means.append(float(density.mean(dtype=np.float64)))
             yield density
+            if progress is not None:
+                progress(len(means))
         if len(means) < track.count:
             raise ArchiveError(
                 "wrong_count",
@@ -72,7 +76,12 @@ def pack(
     return float(np.mean(means))
 
 
-def _files(sources: Sequence[Path]) -> list[Path]:
+def files_to_pack(sources: Sequence[Path]) -> list[Path]:
+    """Return the files among `sources`, and of each folder those that can be packed, by name.
+
+    Raises:
+        CubeSourceError: A folder holds none.
+    """
     files = []
     for source in sources:
         if source.is_dir():
@@ -85,10 +94,20 @@ def _files(sources: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _fields(
+def fields_of_files(
     files: Sequence[Path], track: Track, dataset: str | None
 ) -> Iterator[tuple[str, Field]]:
-    """Yield each field with the name of what it came from."""
+    """Yield each field, unchecked but for its shape, with the name of what it came from.
+
+    Args:
+        files: Read in this order.
+        track: Fixes the shape of a field.
+        dataset: The dataset to take from HDF5 files, where they hold others too.
+
+    Raises:
+        ArchiveError: An array is not a field of the track, or a stack of them.
+        CubeSourceError: A file cannot be read or is of another kind.
+    """
     for path in files:
         try:
             for name, array in _arrays(path, dataset):

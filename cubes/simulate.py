@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cubes.archive import Field, read_fields, write_archive
+from cubes.archive import ArchiveError, Field, inspect_archive, read_fields, write_archive
+from cubes.errors import CubeSourceError
 from cubes.tracks import BOX_SIDE, FULL_SIDE, Track
 
 SIGMA_8 = 0.811
@@ -28,8 +29,14 @@ FIRST_SCALE_FACTOR = 1 / 16
 STEPS = 10
 CHILDREN = 4
 
-FULL_CUBE = Track("cube", ndim=3, side=FULL_SIDE, count=1, mean=float(CHILDREN**3))
-"""What a file of one simulated cube holds."""
+
+def _one_cube(side: int) -> Track:
+    """Return what a file of one cube holds."""
+    return Track("cube", ndim=3, side=side, count=1, mean=float(CHILDREN**3))
+
+
+FULL_CUBE = _one_cube(FULL_SIDE)
+"""What a file of one full cube holds."""
 
 Progress = Callable[[float], None]
 
@@ -61,6 +68,7 @@ def simulate_cubes(
     seeds: Sequence[int],
     folder: Path,
     *,
+    side: int = FULL_SIDE,
     threads: int = 1,
     progress: Callable[[int, float], None] | None = None,
 ) -> "SimulatedCubes":
@@ -72,21 +80,28 @@ def simulate_cubes(
     Args:
         seeds: Of the initial white noise.
         folder: Where files `<seed>.npz` lie and go; made where it is missing.
+        side: Particles and voxels along the side.
         threads: Threads that count.
         progress: Called with the number of cubes that are complete and the fraction of the next.
 
     Returns:
         All of them, read lazily.
+
+    Raises:
+        CubeSourceError: The folder holds a cube of another side under the name of a seed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for index, seed in enumerate(seeds):
         path = _cube_path(folder, seed)
-        if not path.exists():
+        if path.exists():
+            _require_side(path, side)
+        else:
             report = None if progress is None else partial(progress, index)
-            write_archive(path, [simulate_cube(seed, threads=threads, progress=report)])
+            cube = simulate_cube(seed, side=side, threads=threads, progress=report)
+            write_archive(path, [cube])
     if progress is not None:
         progress(len(seeds), 0.0)
-    return SimulatedCubes(folder, seeds)
+    return SimulatedCubes(folder, seeds, side)
 
 
 class SimulatedCubes:
@@ -95,23 +110,26 @@ class SimulatedCubes:
     Args:
         folder: Holds a file `<seed>.npz` for each seed.
         seeds: Which.
+        side: Voxels along the side.
 
     Attributes:
         names: File name of each cube.
+        paths: The files.
     """
 
-    def __init__(self, folder: Path, seeds: Sequence[int]) -> None:
-        self._paths = [_cube_path(folder, seed) for seed in seeds]
-        self.names = tuple(path.name for path in self._paths)
+    def __init__(self, folder: Path, seeds: Sequence[int], side: int = FULL_SIDE) -> None:
+        self._track = _one_cube(side)
+        self.paths = [_cube_path(folder, seed) for seed in seeds]
+        self.names = tuple(path.name for path in self.paths)
 
     def __len__(self) -> int:
         """Return the number of seeds."""
-        return len(self._paths)
+        return len(self.paths)
 
     def __iter__(self) -> Iterator[Field]:
-        """Yield each cube, shape (256, 256, 256), in particles per voxel."""
-        for path in self._paths:
-            yield from read_fields(path, FULL_CUBE)
+        """Yield each cube, shape (side, side, side), in particles per voxel."""
+        for path in self.paths:
+            yield from read_fields(path, self._track)
 
 
 def secret_seeds(secret: str, part: str, count: int) -> list[int]:
@@ -119,7 +137,7 @@ def secret_seeds(secret: str, part: str, count: int) -> list[int]:
 
     Args:
         secret: Of the host.
-        part: What they are for, `train` or `held-out`: other parts get other seeds.
+        part: What they are for, `training` or `held-out`: other parts get other seeds.
         count: How many; more of them begin with the same.
     """
     key = hashlib.sha256(secret.encode()).digest()
@@ -127,6 +145,16 @@ def secret_seeds(secret: str, part: str, count: int) -> list[int]:
         int.from_bytes(hashlib.blake2b(f"{part} {index}".encode(), key=key).digest()[:7])
         for index in range(count)
     ]
+
+
+def _require_side(path: Path, side: int) -> None:
+    try:
+        inspect_archive(path, _one_cube(side))
+    except ArchiveError as error:
+        raise CubeSourceError(
+            f"{path} is there already and is no cube of {side}³ voxels ({error}): choose another "
+            "folder, or remove it."
+        ) from error
 
 
 def _cube_path(folder: Path, seed: int) -> Path:

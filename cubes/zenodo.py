@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,15 @@ class PublishedCubes:
         self._files = _complete_set(files, path)
         self.names = tuple(Path(file).name for file in self._files)
 
+    def part(self, numbers: range) -> "PublishedCubes":
+        """Return those of the cubes whose place in the order is in `numbers`."""
+        part = copy(self)
+        part._files = [self._files[number] for number in numbers]
+        part.names = tuple(self.names[number] for number in numbers)
+        return part
+
     def __len__(self) -> int:
-        """Return 30."""
+        """Return 30, or the number of cubes of the part."""
         return len(self._files)
 
     def __iter__(self) -> Iterator[Field]:

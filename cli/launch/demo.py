@@ -14,7 +14,9 @@ from baseline.shipped import SAMPLES, Sample
 from board.database import transaction
 from board.errors import NoReferenceError
 from board.participants import create_participant, issue_token
-from board.references import add_reference, current_reference
+from board.references import current_reference
+from board.settings import get_settings
+from board.storage import open_storage
 from cli.client import Client, ProblemError, Submission, UnreachableError
 from cli.follow import FINAL_STATES, standing
 from cli.launch.errors import LaunchError
@@ -40,12 +42,13 @@ def open_tracks(notify: Callable[[str], None]) -> None:
     with transaction() as session:
         closed = [track for track in DEMO_TRACKS if not _is_open(session, track)]
     for track in closed:
-        from cli.build_reference import demo_reference  # Numba and more: a second start is spared
+        # Numba and more: a second start is spared
+        from cli.build_reference import build_reference, keep_reference
+        from cli.real_cubes import demo_source
 
         notify(f"Building the reference of {track} from the demo's fields.")
-        new = demo_reference(track)
-        with transaction() as session:
-            add_reference(session, new)
+        storage = open_storage(get_settings())
+        keep_reference(build_reference(track, demo_source(), storage), storage)
 
 
 def baseline_token() -> str:
