@@ -18,11 +18,12 @@ from api.browser import FormParticipant
 from api.deps import Asker, SessionDep, SettingsDep, UploadsDep
 from api.intake import archive_limit
 from api.leaderboard import ranked_rows
+from api.reference import Reference, reference
 from api.render import HERE, render, render_part
 from api.results import result_of
 from api.submissions import submission_body
 from board.leaderboard import Standings, standings
-from board.models import Reference
+from board.models import Reference as HeldOut
 from board.references import list_references
 from board.snapshots import list_snapshots
 from board.submissions import (
@@ -194,8 +195,25 @@ def about_page(request: Request, session: SessionDep, asker: Asker) -> Response:
         asker,
         tracks=list(TRACKS.values()),
         references=_current_references(session),
-        origin=str(request.base_url).rstrip("/"),
+        origin=_origin(request),
     )
+
+
+@router.get("/docs")
+def reference_page(request: Request, asker: Asker) -> Response:
+    """Show the reference of the API."""
+    return render(
+        request, "reference.html", asker, reference=_reference(request.app), origin=_origin(request)
+    )
+
+
+@lru_cache(maxsize=1)
+def _reference(app: FastAPI) -> Reference:
+    return reference(app.openapi())
+
+
+def _origin(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
 
 
 def to_sign_in(request: Request) -> Response:
@@ -204,11 +222,11 @@ def to_sign_in(request: Request) -> Response:
     return RedirectResponse(f"/sign-in?next={quote(path, safe='')}", status_code=303)
 
 
-def _current_references(session: Session) -> dict[str, Reference]:
+def _current_references(session: Session) -> dict[str, HeldOut]:
     return {found.track: found for found in list_references(session) if found.is_current}
 
 
-def _open_first(references: dict[str, Reference]) -> list[tuple[str, bool]]:
+def _open_first(references: dict[str, HeldOut]) -> list[tuple[str, bool]]:
     """Return the tracks by name, and whether each is open: those that are come first."""
     tracks = [(name, name in references) for name in TRACKS]
     return sorted(tracks, key=lambda track: not track[1])

@@ -1,6 +1,7 @@
 """Templates, and how pages write numbers."""
 
 import math
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import schemas
@@ -131,6 +132,22 @@ def size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
+def markdown(text: str) -> str:
+    """Write a text of the API's reference as a cell of a Markdown table."""
+    cell = text.replace("|", "\\|").replace("\n", " ")
+    return _OBJECT.sub(lambda name: f"[{name[1]}](#{name[1].lower()})", cell)
+
+
+def html(text: str) -> Markup:
+    """Write a text of the API's reference in HTML: `code`, and [Objects] as links."""
+    linked = _OBJECT.sub(r'<a href="#\1">\1</a>', escape(text))
+    return Markup(_CODE.sub(r"<code>\1</code>", linked))  # noqa: S704
+
+
+_OBJECT = re.compile(r"\[([A-Z]\w+)\]")
+_CODE = re.compile(r"`([^`]+)`")
+
+
 _templates.env.filters.update(
     significant=significant,
     score_range=score_range,
@@ -141,6 +158,8 @@ _templates.env.filters.update(
     minute=minute,
     duration=duration,
     size=size,
+    markdown=markdown,
+    html=html,
 )
 _templates.env.globals.update(
     statistics=STATISTICS, sort_keys={"overall": "Overall", **STATISTICS}, share_bar=share_bar
