@@ -14,6 +14,7 @@ from api import (
     health,
     host_pages,
     leaderboard,
+    metrics,
     openapi,
     pages,
     participants,
@@ -25,10 +26,12 @@ from api import (
     uploads,
 )
 from api.complete_upload import tend_uploads
-from api.middleware import FixedHeaders, Lingering
+from api.middleware import FixedHeaders, Lingering, RequestLog
 from api.problems import answer_with_problems, problem_responses
+from api.rate_limit import RateLimit
 from api.render import error_page
 from api.upload_files import UploadFolder
+from board.logs import log_json
 from board.settings import get_settings
 from board.storage import open_storage
 from board.sweeper import remove_orphans, sweep
@@ -42,7 +45,20 @@ def create_app() -> FastAPI:
     Raises:
         SettingsError: The environment lacks a setting or holds an unsafe one.
     """
-    open_storage(get_settings())
+    settings = get_settings()
+    open_storage(settings)
+    log_json()
+    app = routed_app()
+    app.add_middleware(RateLimit, per_minute=settings.requests_per_minute)
+    app.add_middleware(Lingering)
+    app.add_middleware(FixedHeaders)
+    app.add_middleware(RequestLog)
+    answer_with_problems(app, error_page)
+    return app
+
+
+def routed_app() -> FastAPI:
+    """Return the application's routes: all that it takes to describe them, not to serve."""
     app = FastAPI(
         title="Cosmoboard",
         summary="A leaderboard of generative models of the cosmic web.",
@@ -52,17 +68,17 @@ def create_app() -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.add_middleware(Lingering)
-    app.add_middleware(FixedHeaders)
-    answer_with_problems(app, error_page)
     api = APIRouter(
         prefix="/api/v1",
-        responses=problem_responses("invalid_request", "internal_error", "unavailable"),
+        responses=problem_responses(
+            "invalid_request", "rate_limited", "internal_error", "unavailable"
+        ),
     )
     for module in (submissions, statistics, uploads, leaderboard, snapshots, tracks, participants):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(sign_in.router)
     app.include_router(host_pages.router)
     pages.add_pages(app)

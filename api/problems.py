@@ -51,6 +51,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "idempotency_conflict": (422, "The Idempotency-Key was used before"),
     "upload_locked": (423, "The upload is being written"),
     "quota_exceeded": (429, "The daily limit is used up"),
+    "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "The service failed"),
     "unavailable": (503, "The service is not available"),
     "storage_full": (507, "The service has no space left"),

@@ -4,9 +4,39 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_KNOWN_PASSWORDS = {
+    "admin",
+    "changeme",
+    "cosmoboard",
+    "example",
+    "guest",
+    "pass",
+    "password",
+    "postgres",
+    "redis",
+    "root",
+    "secret",
+    "test",
+    "valkey",
+}
+
+
+def _require_own_password(url: str) -> str:
+    """Refuse a password that everybody knows, unless the service is on this very machine.
+
+    Raises:
+        ValueError: The password is one of those that examples have.
+    """
+    parts = urlsplit(url)
+    is_here = parts.hostname in (None, "", "localhost", "127.0.0.1", "::1")
+    if not is_here and (parts.password or "").lower() in _KNOWN_PASSWORDS:
+        raise ValueError("the password is one that everybody knows: choose one of your own")
+    return url
 
 
 class Settings(BaseSettings):
@@ -20,9 +50,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COSMOBOARD_", populate_by_name=True)
 
     database_url: Annotated[
-        str, Field(validation_alias="DATABASE_URL", pattern=r"^postgres(ql)?(\+psycopg)?://")
+        str,
+        Field(validation_alias="DATABASE_URL", pattern=r"^postgres(ql)?(\+psycopg)?://"),
+        AfterValidator(_require_own_password),
     ]
-    broker_url: Annotated[str, Field(validation_alias="BROKER_URL", pattern=r"^rediss?://")]
+    broker_url: Annotated[
+        str,
+        Field(validation_alias="BROKER_URL", pattern=r"^rediss?://"),
+        AfterValidator(_require_own_password),
+    ]
     data: Annotated[Path, AfterValidator(Path.absolute)] = Path("data")
     """Folder of archives and uploads under way."""
 
@@ -36,6 +72,15 @@ class Settings(BaseSettings):
 
     daily_limit: Annotated[int, Field(ge=1)] = 10
     """Submissions a day (UTC) per participant and track."""
+
+    requests_per_minute: Annotated[int, Field(ge=1)] = 1200
+    """Requests from one address, but not from this machine itself; as many may come at once."""
+
+    participant_gigabytes: Annotated[float, Field(gt=0)] = 100.0
+    """What the archives of one participant may take, those still to come included."""
+
+    retention_days: Annotated[float | None, Field(gt=0)] = None
+    """Archives are removed so long after their submission has ended; None to keep them."""
 
     stall_seconds: Annotated[float, Field(gt=0)] = 60.0
     """A request that brings less than 256 KiB of an archive in this time is given up."""

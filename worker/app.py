@@ -3,11 +3,12 @@
 import logging
 from typing import Any
 
-from celery import Celery
-from celery.signals import worker_process_init
+from celery import Celery, Task
+from celery.signals import setup_logging, task_prerun, worker_process_init
 
 from board.database import get_engine
-from board.queue import make_celery
+from board.logs import log_about, log_json
+from board.queue import REQUEST_HEADER, RESCORE_TASK, make_celery
 from board.settings import Settings, get_settings
 from cubes.tracks import TRACKS, Track
 
@@ -49,6 +50,23 @@ def make_worker(settings: Settings) -> Celery:
         "visibility_timeout": _A_DAY,
     }
     return app
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _log_json(**_: Any) -> None:
+    log_json()
+
+
+@task_prerun.connect  # type: ignore[untyped-decorator]
+def _log_about_task(task: Task, args: list[str], **_: Any) -> None:
+    """Tell in each line of a task what it works on, and which request has led to it."""
+    (subject,) = args
+    is_track = task.name == RESCORE_TASK
+    log_about(
+        request=(task.request.headers or {}).get(REQUEST_HEADER),
+        submission=None if is_track else subject,
+        track=subject if is_track else None,
+    )
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
