@@ -44,6 +44,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "tus_version": (412, "This version of tus is not spoken here"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "Unsupported media type"),
+    "range_not_satisfiable": (416, "There is nothing at that place"),
     "invalid_request": (422, "The request is not valid"),
     "invalid_submission": (422, "The submission form is not valid"),
     "malformed_form": (422, "The form cannot be read"),

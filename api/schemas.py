@@ -90,6 +90,32 @@ class Scores(Body):
     peak: StatisticScore = Field(description="Peak histogram.")
 
 
+class Copy(Body):
+    """Evidence that a field is a copy: its original is about `roll(symmetry(field), shift)`."""
+
+    field: int = Field(description="Index of the submitted field.")
+    original: int = Field(description="Index of what it was copied from.")
+    source: Literal["training", "submission", "held-out"] = Field(
+        description="What that is one of: the training fields, or the submission's own."
+    )
+    kind: Literal["exact", "partial", "rearranged"] = Field(
+        description="`exact`: the same values, moved; `partial`: altered, or only in part; "
+        "`rearranged`: the same values, but unrelated in space."
+    )
+    symmetry: str = Field(description="Signed axes of the field that become those of the original.")
+    shift: list[int] = Field(description="Periodic shift in voxels.")
+    correlation: float = Field(description="Of the mapped fields once aligned, -1 to 1.")
+    significance: float = Field(description="In standard deviations of chance.")
+
+
+class CopySearch(Body):
+    """What the search for copies has found; it changes no score."""
+
+    checked_at: datetime
+    reference: str = Field(description="Content hash of the reference whose training set it was.")
+    copies: list[Copy]
+
+
 class Submission(Body):
     """A submission: what it is, where it stands, and how it scored."""
 
@@ -120,6 +146,9 @@ class Submission(Body):
     scores: Scores | None = Field(description="null until it is scored.")
     overall: float | None = Field(description="Share of the attainable, 0 to 1.")
     overall_ci95: Interval | None
+    copy_search: CopySearch | None = Field(
+        description="Copies of training fields or of its own; null until it is searched for them."
+    )
 
 
 class Summary(Body):

@@ -9,7 +9,15 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.deps import Asker, CurrentParticipant, SessionDep, SettingsDep, StorageDep, UploadsDep
+from api.deps import (
+    Asker,
+    CurrentParticipant,
+    Host,
+    SessionDep,
+    SettingsDep,
+    StorageDep,
+    UploadsDep,
+)
 from api.intake import (
     LARGEST_ARCHIVE,
     ReceivedArchive,
@@ -20,6 +28,7 @@ from api.intake import (
 )
 from api.multipart import FIELDS, MAX_FORM_BYTES, FormReader, body_blocks, form_boundary
 from api.problems import RequestError, problem_responses
+from board.copy_checks import found_copies, held_out_copies
 from board.database import transaction
 from board.errors import InvalidSubmissionError
 from board.estimates import estimate_seconds, waiting_reason
@@ -188,6 +197,19 @@ def read_submission(submission_id: UUID, session: SessionDep, asker: Asker) -> s
     return submission_body(session, visible_submission(session, submission_id, asker))
 
 
+@router.get(
+    "/{submission_id}/held-out-copies",
+    responses=problem_responses("unauthenticated", "invalid_token", "forbidden", "not_found"),
+)
+def read_held_out_copies(
+    submission_id: UUID, session: SessionDep, host: Host
+) -> list[schemas.Copy] | None:
+    """Read which fields are copies of held-out ones (host); null until they are sought."""
+    visible_submission(session, submission_id, host)
+    found = held_out_copies(session, submission_id)
+    return None if found is None else [schemas.Copy.model_validate(copy) for copy in found]
+
+
 @router.delete(
     "/{submission_id}",
     responses=problem_responses("unauthenticated", "invalid_token", "not_found", "wrong_state"),
@@ -230,4 +252,10 @@ def submission_body(session: Session, submission: Submission) -> schemas.Submiss
         scores=schemas.Scores.model_validate(report) if report else None,
         overall=report["overall"] if report else None,
         overall_ci95=report["overall_ci95"] if report else None,
+        copy_search=_copy_search(session, submission.id) if report else None,
     )
+
+
+def _copy_search(session: Session, submission_id: UUID) -> schemas.CopySearch | None:
+    found = found_copies(session, submission_id)
+    return schemas.CopySearch.model_validate(found) if found else None

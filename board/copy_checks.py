@@ -52,11 +52,7 @@ def open_copy_check(session: Session, submission_id: UUID, reference_id: int) ->
         return False
     session.execute(
         insert(CopyCheck)
-        .values(
-            submission_id=submission_id,
-            reference_id=reference_id,
-            announced_at=func.clock_timestamp(),
-        )
+        .values(submission_id=submission_id, reference_id=reference_id)
         .on_conflict_do_nothing()
     )
     return True
@@ -97,12 +93,18 @@ def record_copies(
 
 
 def waiting_copy_checks(
-    session: Session, older_than: timedelta, max_attempts: int, limit: int = 20
+    session: Session, after: timedelta, resend: timedelta, max_attempts: int, limit: int = 20
 ) -> Sequence[UUID]:
-    """Return submissions that no worker has begun to search, or ended, for so long, and touch them.
+    """Return submissions that are to be searched, and count them as announced from now on.
 
-    They count as announced from now on.
+    Args:
+        session: The board.
+        after: How long ago they must have been scored.
+        resend: How long ago they must have been announced, if they were.
+        max_attempts: Those that were begun so often are given up.
+        limit: The most to return.
     """
+    now = func.clock_timestamp()
     waiting = (
         select(CopyCheck.submission_id)
         .join(Submission, Submission.id == CopyCheck.submission_id)
@@ -110,18 +112,16 @@ def waiting_copy_checks(
             CopyCheck.checked_at.is_(None),
             CopyCheck.attempts < max_attempts,
             Submission.state == "scored",
-            or_(
-                CopyCheck.announced_at.is_(None),
-                CopyCheck.announced_at < func.clock_timestamp() - older_than,
-            ),
+            Submission.finished_at <= now - after,
+            or_(CopyCheck.announced_at.is_(None), CopyCheck.announced_at < now - resend),
         )
-        .order_by(CopyCheck.announced_at)
+        .order_by(Submission.finished_at)
         .limit(limit)
     )
     return session.scalars(
         update(CopyCheck)
         .where(CopyCheck.submission_id.in_(waiting.scalar_subquery()))
-        .values(announced_at=func.clock_timestamp())
+        .values(announced_at=now)
         .returning(CopyCheck.submission_id)
     ).all()
 

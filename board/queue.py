@@ -22,6 +22,8 @@ COPIES_TASK = "cosmoboard.check_copies"
 REQUEST_HEADER = "cosmoboard_request"
 """Tells a worker's logs which HTTP request has led to the task."""
 
+_FIRST, _LAST = 0, 9  # of the priorities that a worker takes messages in
+
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +64,7 @@ def announce(submission_id: UUID) -> bool:
 
 def announce_copy_check(submission_id: UUID) -> bool:
     """Ask a worker to search for copies; False where the broker cannot be reached."""
-    return _send(COPIES_TASK, str(submission_id))
+    return _send(COPIES_TASK, str(submission_id), priority=_LAST)
 
 
 def announce_rescore(track: str) -> bool:
@@ -82,10 +84,12 @@ def workers_at_work(timeout: float = 1.0) -> dict[str, int] | None:
     return {name: len(tasks) for name, tasks in sorted(answers.items())}
 
 
-def _send(task: str, argument: str) -> bool:
+def _send(task: str, argument: str, priority: int = _FIRST) -> bool:
     request = current_context().get("request")
     try:
-        _producer().send_task(task, args=[argument], headers={REQUEST_HEADER: request})
+        _producer().send_task(
+            task, args=[argument], headers={REQUEST_HEADER: request}, priority=priority
+        )
     except (OperationalError, OSError) as error:
         _log.warning("%s of %s is not announced: %s", task, argument, error)
         return False

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     resend_seconds: Annotated[float, Field(gt=0)] = 30.0
     """A queued submission that no worker has claimed for this long is announced again."""
 
+    copy_check_seconds: Annotated[float, Field(ge=0)] = 30.0
+    """A submission is searched for copies so long after it was scored: scoring comes first."""
+
     resend_copy_check_seconds: Annotated[float, Field(gt=0)] = 600.0
     """A search for copies that has not ended for this long is announced again."""
 

@@ -37,7 +37,7 @@ def _unwatched() -> None:
 
 
 class Storage(Protocol):
-    """Where archives are kept, each under its submission's id."""
+    """Where archives are kept, each under its id: a submission's, or one of real fields."""
 
     def stage(self) -> AbstractContextManager[Path]:
         """Give a local path to write an archive to; what is not published is removed."""
@@ -54,6 +54,13 @@ class Storage(Protocol):
             submission_id: Whose archive.
             watch: Called again and again while the archive is fetched, if it has to be; what it
                 raises ends that.
+
+        Raises:
+            ArchiveMissingError: If there is none.
+        """
+
+    def read(self, archive_id: UUID, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes of an archive from `start` to before `stop`, a few megabytes at a time.
 
         Raises:
             ArchiveMissingError: If there is none.
@@ -168,6 +175,18 @@ class DiskStorage(_Staging):
             raise _missing(submission_id)
         yield path
 
+    def read(self, archive_id: UUID, start: int, stop: int) -> Iterator[bytes]:
+        """Yield some of the archive's bytes."""
+        try:
+            file = self._path(archive_id).open("rb")
+        except FileNotFoundError:
+            raise _missing(archive_id) from None
+        with file:
+            file.seek(start)
+            while start < stop and (block := file.read(min(_CHUNK, stop - start))):
+                start += len(block)
+                yield block
+
     def remove(self, submission_id: UUID) -> None:
         """Remove the submission's archive, if there is one."""
         self._path(submission_id).unlink(missing_ok=True)
@@ -211,6 +230,16 @@ class BucketStorage(_Staging):
                     watch()
                     file.write(chunk)
             yield path
+
+    def read(self, archive_id: UUID, start: int, stop: int) -> Iterator[bytes]:
+        """Yield some of the archive's bytes, as they come from the bucket."""
+        with _bucket_errors():
+            try:
+                found = obstore.get(self.bucket, _key(archive_id), options={"range": (start, stop)})
+            except FileNotFoundError:
+                raise _missing(archive_id) from None
+            for block in found.stream(_CHUNK):
+                yield bytes(block)
 
     def remove(self, submission_id: UUID) -> None:
         """Remove the submission's archive, if there is one."""
@@ -266,7 +295,7 @@ def _key(submission_id: UUID) -> str:
 
 
 def _missing(submission_id: UUID) -> ArchiveMissingError:
-    return ArchiveMissingError(f"the archive of submission {submission_id} is missing")
+    return ArchiveMissingError(f"the archive {submission_id} is missing")
 
 
 def _files_older_than(folder: Path, seconds: float) -> list[Path]:

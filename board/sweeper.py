@@ -79,10 +79,13 @@ def _sweep(connection: Connection, settings: Settings) -> int:
 
 
 def _announce_copy_checks(connection: Connection, settings: Settings) -> None:
-    """Have those submissions searched for copies that were announced long ago, or not at all."""
-    older_than = timedelta(seconds=settings.resend_copy_check_seconds)
+    """Have scored submissions searched for copies, and those again whose search never ended."""
+    after, resend = (
+        timedelta(seconds=seconds)
+        for seconds in (settings.copy_check_seconds, settings.resend_copy_check_seconds)
+    )
     with Session(connection) as session, session.begin():
-        waiting = waiting_copy_checks(session, older_than, settings.max_attempts)
+        waiting = waiting_copy_checks(session, after, resend, settings.max_attempts)
     for submission_id in waiting:
         if not announce_copy_check(submission_id):
             break

@@ -9,7 +9,7 @@ from uuid import UUID
 from board.copy_checks import begin_copy_check, open_copy_check, record_copies
 from board.database import transaction
 from board.errors import BoardError, LeaseLostError
-from board.queue import COPIES_TASK, RESCORE_TASK, SCORE_TASK, announce_copy_check
+from board.queue import COPIES_TASK, RESCORE_TASK, SCORE_TASK
 from board.references import current_reference, held_out_statistics
 from board.settings import Settings, get_settings
 from board.storage import open_storage
@@ -108,9 +108,7 @@ def _score(claim: Claim, settings: Settings) -> None:
             evaluation.statistics.to_bytes(),
             evaluation.preview,
         )
-        searchable = open_copy_check(session, claim.submission_id, reference.id)
-    if searchable:
-        announce_copy_check(claim.submission_id)
+        open_copy_check(session, claim.submission_id, reference.id)
     _log.info("submission %s scored: overall %.3f", claim.submission_id, evaluation.report.overall)
 
 
