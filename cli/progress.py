@@ -4,8 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cli.service import INTERRUPTED, tell
+
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say, after Ctrl-C, that the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell("Interrupted: give the same command again, and it goes on.", INTERRUPTED)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import click
 
 from cli.extras import require_extra
 from cli.host import on_board
-from cli.progress import cube_bar, field_bar
+from cli.progress import cube_bar, field_bar, resumable
 from cli.service import json_option
 from cubes.tracks import TRACKS
 
@@ -106,7 +106,7 @@ def build(*, tracks: tuple[str, ...], threads: int, as_json: bool, **choices: An
     try:
         source = _source(settings.data / "cubes", threads, **choices)
         for track in names:
-            with field_bar(track) as progress:
+            with resumable(), field_bar(track) as progress:
                 new = build_reference(track, source, storage, threads=threads, progress=progress)
             built.append(keep_reference(new, storage))
             if not as_json:
@@ -159,7 +159,7 @@ def _source(
             err=True,
         )
     require_extra("simulate", "pmpp")
-    with cube_bar(2 * count) as progress:
+    with resumable(), cube_bar(2 * count) as progress:
         return simulated_source(
             secret, count, cubes or default_folder, threads=threads, progress=progress
         )

@@ -53,6 +53,11 @@ class Fingerprint:
     digest: bytes
     levels: tuple[Reals, ...]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the field in voxels."""
+        return (self.side,) * self.levels[0].ndim
+
 
 @dataclass(frozen=True)
 class Copy:
