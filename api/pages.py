@@ -114,6 +114,7 @@ def submission_page(
 ) -> Response:
     """Show where a submission stands, and how it scored."""
     submission = visible_submission(session, submission_id, asker)
+    is_host = asker is not None and asker.is_host
     scored = submission.state == "scored"
     return render(
         request,
@@ -122,9 +123,9 @@ def submission_page(
         submission=submission_body(session, submission),
         record=submission,
         track=TRACKS[submission.track],
-        own=asker is not None and (asker.is_host or asker.id == submission.participant_id),
+        own=is_host or (asker is not None and asker.id == submission.participant_id),
         arrived=uploads.offset(submission_id) if submission.state == "uploading" else 0,
-        **(result_of(session, submission) if scored else {}),
+        **(result_of(session, submission, to_host=is_host) if scored else {}),
     )
 
 

@@ -14,6 +14,7 @@ from api.leaderboard import ranked_rows
 from api.plots import Plot, statistic_plot
 from api.render import STATISTICS
 from api.statistics import submission_statistics
+from board.copy_checks import held_out_copies
 from board.errors import NotComparableError, NotFoundError
 from board.leaderboard import standings
 from board.models import Submission
@@ -40,7 +41,7 @@ class LeaderComparison:
     p: float
 
 
-def result_of(session: Session, submission: Submission) -> dict[str, Any]:
+def result_of(session: Session, submission: Submission, *, to_host: bool) -> dict[str, Any]:
     """Return what the page of a scored submission is made of, by its names there."""
     known = standings(session, submission.track)
     rows = ranked_rows(known)
@@ -57,6 +58,7 @@ def result_of(session: Session, submission: Submission) -> dict[str, Any]:
         "real": real,
         "bars": _bars(own, real, leader),
         "plots": _statistics(submission, own.scores),
+        "held_out_copies": held_out_copies(session, submission.id) if to_host else None,
     }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.orm import Session
 
 from board.errors import NoReferenceError
-from board.models import Comparison, Participant, Reference, Score, Submission
+from board.models import Comparison, CopyCheck, Participant, Reference, Score, Submission
 from board.references import current_reference
 from board.ties import contest, tied_with_leader
 from scoring.report import ScoreReport
@@ -28,7 +28,7 @@ class Row:
     """One line of the leaderboard.
 
     `rank` is None for the real cubes, which show the floor and do not compete. `submission` and
-    `participant` are None there too.
+    `participant` are None there too. `copies` tells that some of its fields look copied.
     """
 
     rank: int | None
@@ -40,6 +40,7 @@ class Row:
     report: ScoreReport
     score_id: int | None = None
     tied_with_leader: bool | None = None
+    copies: bool = False
     url: str | None = None
     parameters: str | None = None
     training_compute: str | None = None
@@ -104,10 +105,12 @@ def _version(session: Session, reference: Reference) -> str:
         .where(*_shown(reference))
     )
     comparisons = select(func.count()).select_from(Comparison)
-    digest, compared = session.execute(
-        select(scores.scalar_subquery(), comparisons.scalar_subquery())
+    searched = select(func.count(CopyCheck.checked_at))
+    digest, *counts = session.execute(
+        select(scores.scalar_subquery(), comparisons.scalar_subquery(), searched.scalar_subquery())
     ).one()
-    return f"{reference.id}-{reference.content_hash[:16]}-{digest}-{compared}"
+    parts = (reference.id, reference.content_hash[:16], digest, *counts)
+    return "-".join(str(part) for part in parts)
 
 
 def scored_rows(session: Session, reference: Reference) -> list[Row]:
@@ -121,6 +124,7 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
             Score.created_at,
             Score.report,
             Score.id.label("score_id"),
+            func.jsonb_array_length(CopyCheck.copies).label("copies"),
             Submission.url,
             Submission.parameters,
             Submission.training_compute,
@@ -128,6 +132,7 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
         )
         .join(Participant, Submission.participant_id == Participant.id)
         .join(Score, Score.submission_id == Submission.id)
+        .outerjoin(CopyCheck, CopyCheck.submission_id == Submission.id)
         .where(*_shown(reference))
         .ext(distinct_on(Submission.id))
         .order_by(Submission.id, Score.id.desc())
@@ -142,6 +147,7 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
             scored_at=found.created_at,
             report=ScoreReport.from_dict(found.report),
             score_id=found.score_id,
+            copies=bool(found.copies),
             url=found.url,
             parameters=found.parameters,
             training_compute=found.training_compute,

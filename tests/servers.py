@@ -49,7 +49,7 @@ class Server:
                 stderr=log,
                 preexec_fn=self._before,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self._log.read_text()
             try:
@@ -57,7 +57,8 @@ class Server:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)
-        raise AssertionError(self._log.read_text())
+        self.kill()
+        raise AssertionError(f"It does not answer. {self._log.read_text()}")
 
     def stop(self) -> int:
         """Ask it to end, as a supervisor does, and return its exit status."""

@@ -1,14 +1,10 @@
 """`cosmoboard up`, all of it: from nothing to a scored board, and through every kill."""
 
-import json
 import os
-import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,120 +12,23 @@ import httpx
 import psycopg
 import pytest
 
-from baseline.shipped import SAMPLES, read_manifest
+from baseline.shipped import read_manifest
 from cli.launch import endpoints, services
 from cli.launch.stores import start_stores
 from cli.launch.supervisor import Supervisor
+from tests.launched import FirstRun, Up, copied, first_run
 from tests.processes import eventually, running
 
-COSMOBOARD = Path(sys.executable).with_name("cosmoboard")
+__all__ = ["first_run"]
 
 LEASE = 15.0
 """Seconds after which a killed worker's submission is free again."""
 
 
-def environment(**variables: str) -> dict[str, str]:
-    outer = ("DATABASE_URL", "BROKER_URL", "COSMOBOARD_DATA")
-    return {key: value for key, value in os.environ.items() if key not in outer} | variables
-
-
-class Up:
-    """A running `cosmoboard up --port 0`."""
-
-    def __init__(self, folder: Path, *words: str, **variables: str) -> None:
-        self.folder = folder
-        self.output = folder.with_name(f"{folder.name}.output")
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [COSMOBOARD, "up", "--port", "0", "--data", str(folder), *words],
-                env=environment(**variables),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def said(self) -> str:
-        return self.output.read_text()
-
-    def serving(self) -> "Up":
-        """Wait until the board is served."""
-        assert eventually(lambda: "The board is at" in self.said() or self.ended(), 240)
-        assert not self.ended(), self.said()
-        return self
-
-    def ended(self) -> bool:
-        return self.process.poll() is not None
-
-    def end(self) -> int:
-        return self.process.wait(timeout=240)
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.end()
-
-    @property
-    def url(self) -> str:
-        found = re.search(r"The board is at (\S+)", self.said())
-        assert found
-        return found.group(1)
-
-    def pid(self, service: str) -> int:
-        return int((self.folder / "run" / f"{service}.pid").read_text())
-
-    def log(self, service: str) -> str:
-        return (self.folder / "logs" / f"{service}.log").read_text()
-
-    def methods(self, track: str) -> list[str]:
-        """Return the methods on a track's board, the best first."""
-        rows = self.get("/leaderboard", track=track)["rows"]
-        return [row["method"] for row in rows if row["submission"]]
-
-    def get(self, path: str, token: str | None = None, **params: str) -> dict:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = httpx.get(f"{self.url}/api/v1{path}", params=params, headers=headers, timeout=30)
-        return answer.raise_for_status().json()
-
-    def token(self, name: str) -> str:
-        words = ["participant", "create", name, "--data", str(self.folder), "--json"]
-        done = subprocess.run(
-            [COSMOBOARD, *words], env=environment(), capture_output=True, text=True, check=True
-        )
-        return json.loads(done.stdout)["token"]
-
-    def submit(self, token: str, file: str, track: str) -> str:
-        answer = httpx.post(
-            f"{self.url}/api/v1/submissions",
-            data={"track": track, "method": "mine"},
-            files={"archive": (SAMPLES / file).read_bytes()},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
-        )
-        assert answer.status_code == 201, answer.text
-        return answer.json()["id"]
-
-    def state(self, submission: str, token: str) -> str:
-        try:
-            return self.get(f"/submissions/{submission}", token)["state"]
-        except httpx.HTTPError:
-            return "unknown"
-
-
-@pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Up, float]:
-    """`up --once` on an empty folder: the ended process, and the seconds that it took."""
-    began = time.monotonic()
-    up = Up(tmp_path_factory.mktemp("up") / "data", "--once")
-    try:
-        assert up.end() == 0, up.said()
-    finally:
-        up.process.kill()
-    return up, time.monotonic() - began
-
-
 @pytest.fixture
-def copy(first_run: tuple[Up, float], tmp_path: Path) -> Path:
+def copy(first_run: FirstRun, tmp_path: Path) -> Path:
     """A copy of the folder of the first run."""
-    subprocess.run(["cp", "-a", first_run[0].folder, tmp_path / "data"], check=True)
-    return tmp_path / "data"
+    return copied(first_run, tmp_path / "data")
 
 
 @pytest.fixture
@@ -159,10 +58,9 @@ def start() -> Iterator[Callable[..., Up]]:
 
 
 @pytest.fixture(scope="module")
-def board(first_run: tuple[Up, float], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+def board(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A board that is served on a copy of the folder of the first run, until SIGTERM."""
-    folder = tmp_path_factory.mktemp("served") / "data"
-    subprocess.run(["cp", "-a", first_run[0].folder, folder], check=True)
+    folder = copied(first_run, tmp_path_factory.mktemp("served") / "data")
     up = Up(folder)
     try:
         yield up.serving()
@@ -174,20 +72,18 @@ def board(first_run: tuple[Up, float], tmp_path_factory: pytest.TempPathFactory)
         up.process.kill()
 
 
-def test_once_goes_from_nothing_to_scored_rows(first_run: tuple[Up, float]) -> None:
-    up, _ = first_run
-    said = up.said()
+def test_once_goes_from_nothing_to_scored_rows(first_run: FirstRun) -> None:
+    said = first_run.said()
     for sample in read_manifest():
         assert sample.method in said
         assert sample.track in said
     assert "Real cubes" in said
-    assert not running(up.folder)
-    assert len(list((up.folder / "archives").iterdir())) == len(read_manifest())
+    assert not running(first_run.folder)
+    assert len(list((first_run.folder / "archives").iterdir())) == len(read_manifest())
 
 
-def test_a_second_start_submits_nothing_twice(first_run: tuple[Up, float], board: Up) -> None:
-    first, _ = first_run
-    archives = {path.name for path in (first.folder / "archives").iterdir()}
+def test_a_second_start_submits_nothing_twice(first_run: FirstRun, board: Up) -> None:
+    archives = {path.name for path in (first_run.folder / "archives").iterdir()}
     assert {path.name for path in (board.folder / "archives").iterdir()} == archives
     assert "scored: overall" not in board.log("worker")
     for track in {sample.track for sample in read_manifest()}:
