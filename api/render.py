@@ -140,7 +140,7 @@ def markdown(text: str) -> str:
 
 def html(text: str) -> Markup:
     """Write a text of the API's reference in HTML: `code`, and [Objects] as links."""
-    linked = _OBJECT.sub(r'<a href="#\1">\1</a>', escape(text))
+    linked = _OBJECT.sub(r'<a href="#\1">\1</a>', str(escape(text)))
     return Markup(_CODE.sub(r"<code>\1</code>", linked))  # noqa: S704
 
 
