@@ -59,9 +59,10 @@ def score(
     """
     from scoring import compare
 
-    if figures:
-        _require_matplotlib()
     with refuse_bad_archive():
+        if figures:
+            _require_matplotlib()
+            figures.mkdir(parents=True, exist_ok=True)  # before the work, not after it
         real, real_fields = _statistics(reference, "reference", threads)
         made, made_fields = _statistics(fake, "fake", threads)
         report = compare(real, made)
