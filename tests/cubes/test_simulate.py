@@ -1,6 +1,12 @@
 """Small simulations are what theory says, repeat, and survive an interruption."""
 
-from collections.abc import Callable
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +26,22 @@ SIDE = 32
 
 # JAX compiles for a quarter of a minute in each process that simulates.
 pytestmark = pytest.mark.xdist_group("simulate")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder where JAX keeps what it compiles, for other processes of these tests."""
+    folder = tmp_path_factory.mktemp("jax")
+    names = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    before = {name: getattr(jax.config, name) for name in names}
+    for name, value in names.items():
+        jax.config.update(name, value)
+    yield folder
+    for name, value in before.items():
+        jax.config.update(name, value)
 
 
 @cache
@@ -90,6 +112,31 @@ def test_progress_runs_from_nothing_to_all() -> None:
     assert seen[-1] == 1
     assert seen == sorted(seen)
     assert len(seen) >= 12
+
+
+def test_ctrl_c_at_a_random_moment_changes_no_byte(compiled: Path, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_archive(tmp_path / f"{seed}.npz", [small_cube(seed)])
+    program = "from cli.main import main; main()"
+    options = ("--seeds", "1-2", "--side", str(SIDE), "--out", str(tmp_path / "made"))
+    command = [sys.executable, "-c", program, "data", "simulate", *options]
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(compiled),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+    first = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    while first.poll() is None and not (tmp_path / "made" / "1.npz").exists():
+        time.sleep(0.01)
+    moment = random.uniform(0, 1)
+    time.sleep(moment)
+    first.send_signal(signal.SIGINT)
+    assert first.wait(120) in (0, 130), moment
+    assert {path.suffix for path in (tmp_path / "made").iterdir()} == {".npz"}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+
+    for name in ("1.npz", "2.npz"):
+        assert (tmp_path / "made" / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
 class TestRuns:
