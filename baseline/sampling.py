@@ -180,7 +180,9 @@ def stage_fields(
     """
     if isinstance(generator, SmallUpscaleGenerator):
         assert coarse is not None  # noqa: S101
-        return upscaled_in_context(generator, coarse, latents, fields)
+        # Large patches waste less on what surrounds them, and still fit in memory.
+        patch = max(generator.sizes.patch, side // 4)
+        return upscaled_in_context(generator, coarse, latents, fields, patch=patch)
     if isinstance(generator, M2Generator | M1Generator):
         patches = side // PATCH
         return upscaled_by_neighbours(generator, coarse, latents, fields, patches=patches)
