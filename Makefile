@@ -1,7 +1,7 @@
 # Everything starts from a checkout, Python 3.11 to 3.13, pip and make. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench-scoring bench-coverage
+.PHONY: help install run test lint docs bench-board bench-scoring bench-coverage
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,6 +28,12 @@ lint: $(VENV)/test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/test ## Write docs/api.md from the API's routes
+	@$(BIN)/python -m api.reference > docs/api.md
+
+bench-board: $(VENV)/test ## Ask a board of 2,000 submissions by 50 clients
+	@$(BIN)/python -m benchmarks.board
 
 bench-scoring: $(VENV)/test ## Time the scorer against its plain definitions (and Pylians: extra bench)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from api import schemas
 from api.deps import SessionDep
+from api.negotiation import weights
 from api.problems import problem_responses
 from board import leaderboard as board
 
@@ -73,7 +74,7 @@ def read_leaderboard(
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     content, packed = _written(standings, sort, wanted)
-    if _weights(accept_encoding).get("gzip"):
+    if weights(accept_encoding).get("gzip"):
         content = packed
         headers["Content-Encoding"] = "gzip"
     if wanted == "csv":
@@ -162,21 +163,6 @@ def _not_a_formula(text: str) -> str:
 
 def _prefers_csv(accept: str) -> bool:
     """Tell whether the header `Accept` puts CSV before JSON."""
-    weights = _weights(accept)
-    csv_weight = weights.get("text/csv", 0.0)
-    return csv_weight > max(weights.get("application/json", 0.0), weights.get("*/*", 0.0))
-
-
-def _weights(header: str) -> dict[str, float]:
-    """Return the weight of each value that a header such as `Accept` names."""
-    weights = {}
-    for part in header.split(","):
-        value, *parameters = (word.strip() for word in part.split(";"))
-        weights[value] = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    weights[value] = float(parameter[2:])
-                except ValueError:
-                    weights[value] = 0.0
-    return weights
+    given = weights(accept)
+    csv_weight = given.get("text/csv", 0.0)
+    return csv_weight > max(given.get("application/json", 0.0), given.get("*/*", 0.0))

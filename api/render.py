@@ -1,8 +1,10 @@
 """Templates, and how pages write numbers."""
 
+import gzip
 import math
 import re
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api import schemas
 from api.bars import score_interval, share_bar
 from api.browser import COOKIE, SAFE_METHODS, csrf_token, participant_of_cookie
+from api.negotiation import weights
 from board.models import Participant
 
 HERE = Path(__file__).parent
@@ -42,7 +45,20 @@ def render(
         request, template, {**known, **context}, status_code=status
     )
     answer.headers["Cache-Control"] = "private, no-cache"
+    answer.headers["Vary"] = "Cookie, Accept-Encoding"
+    # A page with a secret in it is not compressed: its size would tell of the secret.
+    is_same_for_all = asker is None and "form_csrf" not in context
+    if is_same_for_all and weights(request.headers.get("accept-encoding", "")).get("gzip"):
+        answer.body = _packed(answer.body)
+        answer.headers["Content-Encoding"] = "gzip"
+        answer.headers["Content-Length"] = str(len(answer.body))
     return answer
+
+
+@lru_cache(maxsize=64)
+def _packed(content: bytes) -> bytes:
+    """Return a page gzipped; most visitors get the same."""
+    return gzip.compress(content, compresslevel=6)
 
 
 def render_part(template: str, **context: Any) -> Markup:

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from board.errors import NoReferenceError
 from board.models import Comparison, CopyCheck, Participant, Reference, Score, Submission
 from board.references import current_reference
 from board.ties import contest, tied_with_leader
@@ -21,6 +20,10 @@ SortKey = Literal["overall", "psd", "mass", "peak"]
 
 REAL_CUBES = "Real cubes (training set)"
 """The method of the row that shows how well real fields score."""
+
+
+_SHOWN = (Submission.state == literal("scored", literal_execute=True), ~Submission.hidden)
+"""Which submissions are on the board, as the index of them has it."""
 
 
 @dataclass(frozen=True)
@@ -81,36 +84,48 @@ def leaderboard(session: Session, track: str, sort: SortKey = "overall") -> list
 
 def standings(session: Session, track: str) -> Standings:
     """Return where the track's submissions stand, made anew only where something has changed."""
-    try:
-        reference = current_reference(session, track)
-    except NoReferenceError:
+    version = _version(session, track)
+    if version is None:
         return Standings(track, None, "", ())
-    version = _version(session, reference)
     with _latest_lock:
         known = _latest.get(track)
         if known is None or known.version != version:
-            rows = with_ties(session, reference, best_rows(scored_rows(session, reference)))
-            rows = [_real_cubes_row(reference), *rows]
-            known = Standings(track, reference.content_hash, version, tuple(rows))
-            _latest[track] = known
+            known = _latest[track] = _standings(session, track, version)
     return known
 
 
-def _version(session: Session, reference: Reference) -> str:
-    """Return a digest of what a leaderboard is made of: scores come and go, but never change."""
-    score = func.concat(Score.id, Submission.id)
+def _standings(session: Session, track: str, version: str) -> Standings:
+    reference = current_reference(session, track)
+    rows = with_ties(session, reference, best_rows(scored_rows(session, reference)))
+    return Standings(track, reference.content_hash, version, (_real_cubes_row(reference), *rows))
+
+
+def _version(session: Session, track: str) -> str | None:
+    """Return a digest of what a leaderboard is made of: scores come and go, but never change.
+
+    None where nothing can be scored yet. It is asked for at every visit: two indices hold all of
+    it.
+    """
     scores = (
-        select(func.md5(func.string_agg(score, aggregate_order_by(cast(",", Text), Score.id))))
-        .join(Submission, Score.submission_id == Submission.id)
-        .where(*_shown(reference))
+        select(
+            func.concat_ws(
+                "-",
+                func.count(),
+                func.bit_xor(func.uuid_hash_extended(Submission.id, Score.id)),
+            )
+        )
+        .join_from(Score, Submission, Score.submission_id == Submission.id)
+        .where(Score.reference_id == Reference.id, *_SHOWN)
+        .scalar_subquery()
     )
-    comparisons = select(func.count()).select_from(Comparison)
-    searched = select(func.count(CopyCheck.checked_at))
-    digest, *counts = session.execute(
-        select(scores.scalar_subquery(), comparisons.scalar_subquery(), searched.scalar_subquery())
-    ).one()
-    parts = (reference.id, reference.content_hash[:16], digest, *counts)
-    return "-".join(str(part) for part in parts)
+    comparisons = select(func.count()).select_from(Comparison).scalar_subquery()
+    searched = select(func.count(CopyCheck.checked_at)).scalar_subquery()
+    found = session.execute(
+        select(Reference.id, Reference.content_hash, scores, comparisons, searched).where(
+            Reference.track == track, Reference.is_current
+        )
+    ).one_or_none()
+    return None if found is None else "-".join(str(part) for part in found)
 
 
 def scored_rows(session: Session, reference: Reference) -> list[Row]:
@@ -133,7 +148,7 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
         .join(Participant, Submission.participant_id == Participant.id)
         .join(Score, Score.submission_id == Submission.id)
         .outerjoin(CopyCheck, CopyCheck.submission_id == Submission.id)
-        .where(*_shown(reference))
+        .where(Score.reference_id == reference.id, *_SHOWN)
         .ext(distinct_on(Submission.id))
         .order_by(Submission.id, Score.id.desc())
     )
@@ -155,10 +170,6 @@ def scored_rows(session: Session, reference: Reference) -> list[Row]:
         )
         for found in session.execute(query)
     ]
-
-
-def _shown(reference: Reference) -> tuple[ColumnElement[bool], ...]:
-    return Score.reference_id == reference.id, Submission.state == "scored", ~Submission.hidden
 
 
 def best_rows(rows: Sequence[Row]) -> list[Row]:

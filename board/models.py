@@ -169,6 +169,9 @@ class Submission(Base):
             postgresql_where=text("state IN ('queued', 'running')"),
         ),
         Index("ix_submissions_created_at_id", "created_at", "id"),
+        Index(
+            "ix_submissions_shown", "id", postgresql_where=text("state = 'scored' AND NOT hidden")
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -228,6 +231,7 @@ class Score(Base):
     __table_args__ = (
         UniqueConstraint("submission_id", "reference_id", "scorer_version"),
         Index("ix_scores_reference_id_overall", "reference_id", "overall"),
+        Index("ix_scores_reference_id_submission_id_id", "reference_id", "submission_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
