@@ -1,7 +1,8 @@
 """Every track comes from full cubes as the challenge says."""
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from cubes.archive import read_fields, write_archive
+from cubes.simulate import FULL_CUBE
 from cubes.track_fields import fields_per_cube, track_fields
 from cubes.tracks import TRACKS
 from cubes.transform import downscale
@@ -81,12 +83,39 @@ def test_full_cubes_pass_as_they_are() -> None:
     np.testing.assert_array_equal(field, dense_cube())
 
 
-def test_smaller_cubes_are_mapped_block_means_and_compose() -> None:
-    (of_64,) = track_fields([dense_cube()], TRACKS["3d-64"])
-    (of_32,) = track_fields([dense_cube()], TRACKS["3d-32"])
-    np.testing.assert_allclose(of_64, downscale(dense_cube(), 4), rtol=1e-7)
+@cache
+def heavy_cube() -> npt.NDArray[np.uint32]:
+    """A cube with maxima beyond the cutoff of the map, as real ones have."""
+    return np.random.default_rng(4).lognormal(2.5, 1.8, (256, 256, 256)).astype(np.uint32)
+
+
+def real_cubes() -> list[Path]:
+    """Cubes in the folder that COSMOBOARD_CUBES names, if it does."""
+    folder = os.environ.get("COSMOBOARD_CUBES")
+    return sorted(Path(folder).glob("*.npz")) if folder else []
+
+
+def assert_composes(cube: npt.NDArray[np.uint32]) -> None:
+    (of_64,) = track_fields([cube], TRACKS["3d-64"])
+    (of_32,) = track_fields([cube], TRACKS["3d-32"])
+    np.testing.assert_allclose(of_64, downscale(cube, 4), rtol=1e-7)
     np.testing.assert_allclose(of_32, downscale(of_64, 2), rtol=3e-7)
     assert of_64.dtype == of_32.dtype == np.float32
+
+
+@pytest.mark.parametrize("cube", [dense_cube, heavy_cube])
+def test_smaller_cubes_are_mapped_block_means_and_compose(
+    cube: Callable[[], npt.NDArray[np.uint32]],
+) -> None:
+    assert cube is dense_cube or cube().max() > 20_000
+    assert_composes(cube())
+
+
+@pytest.mark.skipif(not real_cubes(), reason="COSMOBOARD_CUBES names no folder of real cubes")
+@pytest.mark.parametrize("path", real_cubes(), ids=lambda path: path.stem)
+def test_so_do_real_ones(path: Path) -> None:
+    (cube,) = read_fields(path, FULL_CUBE)
+    assert_composes(cube)
 
 
 def test_what_is_made_is_a_valid_archive_of_its_track(tmp_path: Path) -> None:
