@@ -5,7 +5,10 @@ import pytest
 
 from baseline.chain import CHAINS, read_chain
 from baseline.classical import CLASSICAL_MODELS
+from baseline.data import to_network
+from baseline.neighbours import enlarged, shrunk
 from baseline.release import SAMPLE_SEED
+from baseline.sampling import Latents, upscaled_in_context
 from baseline.shipped import CLASSICAL_SEED, SAMPLES, STEP, Sample, read_manifest, rounded, ship
 from cubes.archive import read_fields
 from cubes.demo import demo_fields
@@ -60,3 +63,14 @@ def test_shipping_again_replaces_the_entry(tmp_path):
     np.testing.assert_array_equal(
         np.stack(list(read_fields(tmp_path / "a.npz"))), [rounded(field) for field in fields]
     )
+
+
+@pytest.mark.parametrize("name", ["m2", "m1"])
+def test_shipped_upscaling_adds_detail_and_keeps_the_coarse_field(name):
+    (weights,) = read_chain((name,), "small").stages
+    factor = weights.stage.sizes.factor
+    cube = to_network(next(demo_fields("3d-32", "train")))
+    coarse = cube[None, None, :16, :16, :16]
+    fine = upscaled_in_context(weights.generator, coarse, Latents(0, name), [0])
+    np.testing.assert_allclose(shrunk(fine, factor), coarse, atol=1e-5)
+    assert (fine - enlarged(coarse, factor)).std() > 0.1
