@@ -174,6 +174,7 @@ def _provenance(half: _Measured) -> dict[str, object]:
 def _published(storage: Storage, path: Path) -> StoredFields:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    path.chmod(0o600)
     stored = StoredFields(uuid4(), sha256, path.stat().st_size)
     storage.publish(path, stored.archive_id)
     return stored

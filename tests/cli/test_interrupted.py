@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -135,4 +136,5 @@ def test_reference_build(environment: dict[str, str], tmp_path: Path) -> None:
     for archive_id, sha256 in rows:
         archive = tmp_path / "board" / "archives" / f"{archive_id}.npz"
         assert hashlib.sha256(archive.read_bytes()).hexdigest() == sha256
+        assert stat.S_IMODE(archive.stat().st_mode) == 0o600
     assert list((tmp_path / "board" / "staged").iterdir()) == []
