@@ -4,13 +4,13 @@ import csv
 import gzip
 import io
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
 from api import schemas
 from api.deps import SessionDep
+from api.kept import kept
 from api.negotiation import weights
 from api.problems import problem_responses
 from board import leaderboard as board
@@ -82,26 +82,18 @@ def read_leaderboard(
     return Response(content, media_type=_MEDIA_TYPES[wanted], headers=headers)
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _written(standings: board.Standings, sort: schemas.SortKey, form: Form) -> tuple[bytes, bytes]:
     """Return a leaderboard as it is sent, plain and gzipped."""
-    rows = ranked_rows(standings, sort)
+    rows = [row_body(row) for row in standings.ranked(sort)]
     if form == "csv":
         content = leaderboard_csv(rows).encode()
     else:
         body = schemas.Leaderboard(
-            track=standings.track, sort=sort, reference=standings.reference, rows=list(rows)
+            track=standings.track, sort=sort, reference=standings.reference, rows=rows
         )
         content = body.model_dump_json().encode()
-    return content, gzip.compress(content)
-
-
-@lru_cache(maxsize=32)
-def ranked_rows(
-    standings: board.Standings, sort: schemas.SortKey = "overall"
-) -> tuple[schemas.LeaderboardRow, ...]:
-    """Return what the API says of each line of the board, best first."""
-    return tuple(row_body(row) for row in standings.ranked(sort))
+    return content, gzip.compress(content, compresslevel=5)
 
 
 def row_body(row: board.Row) -> schemas.LeaderboardRow:

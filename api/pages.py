@@ -1,6 +1,5 @@
 """The pages, rendered here; what moves on them is in static/."""
 
-from functools import lru_cache
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
@@ -17,7 +16,8 @@ from api.bars import score_bars, share_bar
 from api.browser import FormParticipant
 from api.deps import Asker, SessionDep, SettingsDep, UploadsDep
 from api.intake import archive_limit
-from api.leaderboard import ranked_rows
+from api.kept import kept
+from api.leaderboard import row_body
 from api.reference import Reference, reference
 from api.render import HERE, render, render_part
 from api.results import result_of
@@ -90,11 +90,11 @@ def board_page(
     )
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _board(known: Standings, sort: schemas.SortKey, most: int | None) -> Markup:
     """Return the table of a leaderboard, or of its first rows."""
     records = known.ranked(sort)[:most]
-    rows = ranked_rows(known, sort)[:most]
+    rows = [row_body(record) for record in records]
     real = next((row.overall for row in rows if row.submission is None), None)
     bars = [
         {"overall": share_bar(row.overall, row.overall_ci95, real), **scores}
@@ -208,7 +208,7 @@ def reference_page(request: Request, asker: Asker) -> Response:
     )
 
 
-@lru_cache(maxsize=1)
+@kept(1)
 def _reference(app: FastAPI) -> Reference:
     return reference(app.openapi())
 

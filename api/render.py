@@ -4,7 +4,6 @@ import gzip
 import math
 import re
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api import schemas
 from api.bars import score_interval, share_bar
 from api.browser import COOKIE, SAFE_METHODS, csrf_token, participant_of_cookie
+from api.kept import kept
 from api.negotiation import weights
 from board.models import Participant
 
@@ -49,13 +49,13 @@ def render(
     # A page with a secret in it is not compressed: its size would tell of the secret.
     is_same_for_all = asker is None and "form_csrf" not in context
     if is_same_for_all and weights(request.headers.get("accept-encoding", "")).get("gzip"):
-        answer.body = _packed(answer.body)
+        answer.body = _packed(bytes(answer.body))
         answer.headers["Content-Encoding"] = "gzip"
         answer.headers["Content-Length"] = str(len(answer.body))
     return answer
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _packed(content: bytes) -> bytes:
     """Return a page gzipped; most visitors get the same."""
     return gzip.compress(content, compresslevel=6)

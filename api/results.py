@@ -1,22 +1,25 @@
 """What the page of a scored submission shows: its place, its scores beside others', and why."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from api import schemas
 from api.bars import Bar, score_bars, share_bar
 from api.findings import findings
-from api.leaderboard import ranked_rows
+from api.kept import kept
+from api.leaderboard import row_body
 from api.plots import Plot, statistic_plot
-from api.render import STATISTICS
+from api.render import STATISTICS, render_part
 from api.statistics import submission_statistics
 from board.copy_checks import held_out_copies
+from board.database import transaction
 from board.errors import NotComparableError, NotFoundError
-from board.leaderboard import standings
+from board.leaderboard import Standings, standings
 from board.models import Submission
 from board.ties import compare_scores
 
@@ -27,6 +30,16 @@ class StatisticResult:
 
     plot: Plot
     findings: list[str]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A submission with a score; known by the ids of the two."""
+
+    submission_id: UUID
+    score_id: int
+    submission: Submission = field(compare=False)
+    scores: schemas.Scores = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -44,20 +57,20 @@ class LeaderComparison:
 def result_of(session: Session, submission: Submission, *, to_host: bool) -> dict[str, Any]:
     """Return what the page of a scored submission is made of, by its names there."""
     known = standings(session, submission.track)
-    rows = ranked_rows(known)
+    records = known.ranked()
     own = _as_row(submission)
-    leader = next((row for row in rows if row.rank == 1), None)
-    real = next((row for row in rows if row.submission is None), None)
-    if known.reference != submission.scores[0].reference.content_hash:
-        leader = real = None
+    leader = real = None
+    if known.reference == submission.scores[0].reference.content_hash:
+        leader = next((row_body(record) for record in records if record.rank == 1), None)
+        real = next((row_body(record) for record in records if record.submission is None), None)
     return {
-        "row": next((row for row in rows if row.submission == submission.id), None),
-        "competing": sum(row.submission is not None for row in rows),
+        "row": next((found for found in records if found.submission == submission.id), None),
+        "competing": sum(record.submission is not None for record in records),
         "reference": known.reference,
-        "comparison": _comparison(session, submission.id, leader),
+        "comparison": _comparison(known, submission.id) if leader else None,
         "real": real,
         "bars": _bars(own, real, leader),
-        "plots": _statistics(submission, own.scores),
+        "why": _why(_Scored(submission.id, submission.scores[0].id, submission, own.scores)),
         "held_out_copies": held_out_copies(session, submission.id) if to_host else None,
     }
 
@@ -77,13 +90,15 @@ def _as_row(submission: Submission) -> schemas.LeaderboardRow:
     )
 
 
-def _comparison(
-    session: Session, submission_id: UUID, leader: schemas.LeaderboardRow | None
-) -> LeaderComparison | None:
+@kept(1024)
+def _comparison(known: Standings, submission_id: UUID) -> LeaderComparison | None:
+    """Compare a submission with the first row, where it is not that; kept as long as the board."""
+    leader = next((row for row in known.ranked() if row.rank == 1), None)
     if leader is None or leader.submission in (None, submission_id):
         return None
     try:
-        found = compare_scores(session, submission_id, leader.submission).log_overall
+        with transaction() as session:
+            found = compare_scores(session, submission_id, leader.submission).log_overall
     except NotComparableError:
         return None
     ratio, low, high = (math.exp(log) for log in (found.value, *found.ci95))
@@ -100,15 +115,18 @@ def _bars(
     return {"overall": overall, **score_bars([own, *others])[0]}
 
 
-def _statistics(submission: Submission, scores: schemas.Scores) -> list[StatisticResult]:
+@kept(256)
+def _why(scored: _Scored) -> Markup:
+    """Return the part of the page that compares statistics; it never changes."""
     try:
-        found = submission_statistics(submission, "training")
+        found = submission_statistics(scored.submission, "training")
     except NotFoundError:
-        return []
-    return [
+        return Markup()
+    plots = [
         StatisticResult(
             statistic_plot(name, title, getattr(found, name)),
-            findings(getattr(found, name), getattr(scores, name).scatter_ratio),
+            findings(getattr(found, name), getattr(scored.scores, name).scatter_ratio),
         )
         for name, title in STATISTICS.items()
     ]
+    return render_part("why.html", submission=scored.submission, plots=plots)

@@ -17,6 +17,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cli.launch import services
@@ -216,6 +217,10 @@ class Filler:
         with Session(self._engine) as session, session.begin():
             reference = session.get_one(Reference, self._reference)
             compare_with_leader(session, reference, limit=count)
+        with self._engine.connect() as connection:  # as Postgres does by itself within a minute
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+                text("VACUUM ANALYZE")
+            )
 
     def add(self, count: int) -> None:
         """Score so many more submissions."""

@@ -55,7 +55,7 @@ def contest(session: Session, reference_id: int) -> Contest | None:
             latest.c.created_at,
         )
     )
-    rows = sorted(session.execute(best), key=lambda row: (-row.overall, row.created_at))
+    rows = sorted(session.execute(best), key=lambda row: (-row.overall, row.created_at, row.id))
     if not rows:
         return None
     return Contest(leader=rows[0].id, others=tuple(row.id for row in rows[1:]))
