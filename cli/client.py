@@ -56,6 +56,7 @@ class Submission(TypedDict):
     scores: dict[str, StatisticScore] | None
     overall: float | None
     overall_ci95: tuple[float, float] | None
+    copy_search: dict[str, Any] | None
 
 
 class LeaderboardRow(TypedDict):

@@ -83,6 +83,18 @@ def show(submission: "Submission") -> None:
         click.echo(submission["message"])
     if submission["scores"]:
         console().print(_score_table(submission))
+    _show_copies(submission)
+
+
+def _show_copies(submission: "Submission") -> None:
+    """Say which fields look copied, if any do; the search comes a while after the score."""
+    search = submission.get("copy_search")
+    fields = sorted({copy["field"] for copy in search["copies"]}) if search else []
+    if fields:
+        click.echo(
+            f"{len(fields)} fields look like copies of training fields or of each other: "
+            f"{', '.join(map(str, fields))}. --json has the evidence."
+        )
 
 
 def console() -> "Console":

@@ -4,10 +4,13 @@ import csv
 import io
 import json
 import threading
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
+from board.models import CopyCheck
+from board.references import current_reference
 from cli.follow import standing
 from tests.servers import Server
 
@@ -32,6 +35,34 @@ def test_status_in_json_is_what_the_board_says(run, board, client):
     submission_id = board.scored(0.25)
     done = run("status", submission_id, "--json")
     assert json.loads(done.stdout) == client.get(f"/api/v1/submissions/{submission_id}").json()
+
+
+def test_status_says_which_fields_look_copied(run, board):
+    submission_id = board.scored(0.25)
+    assert "look like copies" not in run("status", submission_id).stdout
+    evidence = {
+        "original": 7,
+        "source": "training",
+        "kind": "exact",
+        "symmetry": "+x +y +z",
+        "shift": [0, 0, 0],
+        "correlation": 1.0,
+        "significance": 47.0,
+    }
+    with board.session() as session:
+        reference = current_reference(session, "3d-32")
+        found = [{**evidence, "field": field} for field in (12, 3, 12)]
+        session.add(
+            CopyCheck(
+                submission_id=submission_id,
+                reference_id=reference.id,
+                checked_at=datetime.now(UTC),
+                copies=found,
+                held_out_copies=[],
+            )
+        )
+    told = run("status", submission_id).stdout
+    assert "2 fields look like copies of training fields or of each other: 3, 12." in told
 
 
 def test_status_of_nothing_is_a_sentence(run):
