@@ -35,8 +35,9 @@ def auth() -> None:
 @click.option(
     "--with-token", is_flag=True, help="Read the token from standard input instead of asking."
 )
+@json_option
 @url_option
-def login(*, url: str, with_token: bool) -> None:
+def login(*, url: str, with_token: bool, as_json: bool) -> None:
     """Keep the token that the host gave you, in a file that only you can read."""
     from cli.client import Client, ProblemError, UnreachableError
 
@@ -48,24 +49,31 @@ def login(*, url: str, with_token: bool) -> None:
         tell("This is not a token: paste the line that the host gave you.", NOT_SIGNED_IN)
     try:
         with Client(url, token) as client:
-            name = client.whoami()["name"]
+            participant = client.whoami()
         path = keep_token(url, token)
     except (ProblemError, TokenFileError) as error:
         tell(str(error), NOT_SIGNED_IN)
     except UnreachableError as error:
         tell(str(error), UNREACHABLE)
-    click.echo(f"Signed in to {url} as {name}. The token is kept in {path}.")
+    if as_json:
+        click.echo(json.dumps({**participant, "url": url, "kept_in": str(path)}))
+    else:
+        click.echo(f"Signed in to {url} as {participant['name']}. The token is kept in {path}.")
 
 
-@auth.command()
+@auth.command(epilog=epilog())
+@json_option
 @url_option
-def logout(*, url: str) -> None:
+def logout(*, url: str, as_json: bool) -> None:
     """Forget the token of a board."""
     try:
         keep_token(url, None)
     except TokenFileError as error:
         tell(str(error), NOT_SIGNED_IN)
-    click.echo(f"The token for {url} is no longer in {token_file()}.")
+    if as_json:
+        click.echo(json.dumps({"url": url, "kept_in": None}))
+    else:
+        click.echo(f"The token for {url} is no longer in {token_file()}.")
 
 
 @auth.command(epilog=epilog())

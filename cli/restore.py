@@ -1,5 +1,6 @@
 """`cosmoboard restore`: a board from its backup."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,7 +19,8 @@ import click
     show_default=True,
     help="Folder of the new board, to be given to `cosmoboard up`.",
 )
-def restore(*, backup: Path, folder: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def restore(*, backup: Path, folder: Path, as_json: bool) -> None:
     """Fill a new board with what `cosmoboard backup` has written into the folder BACKUP.
 
     With DATABASE_URL set, or in the folder of secrets, the new board is that one. Nothing of it is
@@ -42,6 +44,11 @@ def restore(*, backup: Path, folder: Path) -> None:
             )
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+    if as_json:
+        rows = {table.name: table.rows for table in manifest.tables}
+        restored = {"rows": rows, "archives": len(manifest.archives)}
+        click.echo(json.dumps({"created_at": manifest.created_at.isoformat(), **restored}))
+        return
     click.echo(f"{manifest.summary()} are back, as of {manifest.created_at:%Y-%m-%d %H:%M} UTC.")
 
 

@@ -32,6 +32,16 @@ def test_login_asks_for_the_token_without_showing_it(run, board, tokens):
     assert token not in done.output
 
 
+def test_both_tell_json(run, board, server, tokens):
+    done = run("auth", "login", "--with-token", "--json", input=board.token("bob"))
+    told = json.loads(done.stdout)
+    assert (told["name"], told["url"], told["kept_in"]) == ("bob", server.url, str(tokens))
+    assert json.loads(run("auth", "logout", "--json").stdout) == {
+        "url": server.url,
+        "kept_in": None,
+    }
+
+
 def test_a_token_is_kept_for_its_board_alone(run, board, server, tokens):
     run("auth", "login", "--with-token", input=board.token())
     other = server.url.replace("127.0.0.1", "localhost")
