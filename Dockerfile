@@ -64,7 +64,7 @@ FROM runtime AS scoring
 # finished before the container stops.
 HEALTHCHECK --interval=60s --timeout=20s --start-period=120s \
     CMD ["sh", "-c", "celery --quiet --app worker.app inspect ping --timeout 10 --destination celery@$(hostname)"]
-CMD ["celery", "--app", "worker.app", "worker", "--concurrency", "1", "--loglevel", "INFO", \
+CMD ["celery", "--quiet", "--app", "worker.app", "worker", "--concurrency", "1", \
      "--without-gossip", "--without-mingle"]
 
 FROM scoring AS worker

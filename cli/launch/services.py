@@ -94,7 +94,7 @@ def valkey(folder: Path, endpoint: Endpoint) -> Service:
 
 def worker(environment: Mapping[str, str]) -> Service:
     """Return the Celery worker: ready once it lives, since queued submissions wait for it."""
-    words = ("-m", "celery", "-A", "worker.app", "worker", "--loglevel=INFO", "--without-mingle")
+    words = ("-m", "celery", "--quiet", "-A", "worker.app", "worker", "--without-mingle")
     return Service(
         name="worker",
         argv=(sys.executable, *words),

@@ -1,15 +1,21 @@
 """No fault loses a submission: each ends scored, or failed with a reason, and is scored once."""
 
+import json
 import os
 from collections.abc import Iterator
+from random import Random
 
+import httpx
 import pytest
 
+from tests.boards import bearer
 from tests.faults import disturbances, points
 from tests.faults.disturbances import Disturbance
+from tests.faults.invariants import wait_until_ended
 from tests.faults.points import DIE, DIE_TOGETHER, FREEZE
 from tests.faults.runs import Outcome, Plan, carry_out, random_plan
-from tests.faults.world import World, running_world
+from tests.faults.submitting import unique_archive
+from tests.faults.world import TRACK, WORKERS, World, running_world
 
 SEED = os.environ.get("FAULTS_SEED", "350")
 
@@ -76,3 +82,21 @@ def test_it_outlives_faults_at_random(world: World, index: int) -> None:
     """The same each time; FAULTS_SEED chooses others, `make faults` does it by the hundred."""
     outcome = carry_out(random_plan(f"{SEED}/{index}"), world)
     assert outcome.losses == [], outcome
+
+
+def test_the_logs_tell_which_request_brought_a_submission(world: World) -> None:
+    archive = unique_archive(Random(1))
+    with httpx.Client(base_url=world.url, headers=bearer(world.token)) as client:
+        fields = {"track": TRACK.name, "method": "logged"}
+        answer = client.post(
+            "/api/v1/submissions",
+            headers={"X-Request-ID": "brought-it"},
+            data=fields,
+            files={"archive": ("cubes.npz", archive)},
+        )
+    assert wait_until_ended()
+    about = {"request": "brought-it", "submission": answer.json()["id"]}
+    lines = [json.loads(line) for name in WORKERS for line in world.log(name).splitlines()]
+    said = [line["message"] for line in lines if about.items() <= line.items()]
+    assert any("claimed, attempt 1" in message for message in said)
+    assert any("scored: overall" in message for message in said)
