@@ -3,7 +3,7 @@
 import csv
 import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
@@ -111,12 +111,20 @@ def row_body(row: board.Row) -> schemas.LeaderboardRow:
     )
 
 
-def leaderboard_csv(rows: Sequence[schemas.LeaderboardRow]) -> str:
-    """Return the rows as CSV (RFC 4180); intervals take two columns, an infinite score is inf."""
+def leaderboard_csv(
+    rows: Sequence[schemas.LeaderboardRow], more: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Return the rows as CSV (RFC 4180); intervals take two columns, an infinite score is inf.
+
+    Args:
+        rows: The rows, best first.
+        more: Further columns by their names, each with a value for every row.
+    """
+    more = more or {}
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(_CSV_HEADER)
-    for row in rows:
+    writer.writerow([*_CSV_HEADER, *more])
+    for i, row in enumerate(rows):
         scores = [_csv_score(getattr(row.scores, name)) for name in STATISTICS]
         writer.writerow(
             [
@@ -129,6 +137,7 @@ def leaderboard_csv(rows: Sequence[schemas.LeaderboardRow]) -> str:
                 *(row.overall_ci95 or (None, None)),
                 _csv_bool(row.tied_with_leader),
                 *(value for score in scores for value in score),
+                *(column[i] for column in more.values()),
             ]
         )
     return text.getvalue()

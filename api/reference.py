@@ -182,12 +182,18 @@ def _type(schema: Mapping[str, Any]) -> str:
     )
 
 
+def markdown_of(document: Mapping[str, Any]) -> str:
+    """Return the reference as Markdown: what docs/api.md holds."""
+    from api.render import render_part
+
+    return str(render_part("reference.md", reference=reference(document)))
+
+
 def main() -> None:
     """Print the reference as Markdown."""
     from api.app import routed_app
-    from api.render import render_part
 
-    sys.stdout.write(render_part("reference.md", reference=reference(routed_app().openapi())))
+    sys.stdout.write(markdown_of(routed_app().openapi()))
 
 
 if __name__ == "__main__":

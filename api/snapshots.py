@@ -61,11 +61,18 @@ def read(
     if form == "json":
         return Response(content, media_type="application/json", headers=headers)
     document = schemas.SnapshotDocument.model_validate_json(content)
-    return Response(
-        leaderboard_csv(document.rows),
-        media_type="text/csv; charset=utf-8",
-        headers=headers,
-    )
+    return Response(_csv(document), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv(document: schemas.SnapshotDocument) -> str:
+    rows = document.rows
+    provenance = {
+        "archive_sha256": [row.archive_sha256 or "" for row in rows],
+        "scorer_version": [row.scorer_version for row in rows],
+        "scored_at": [row.scored_at.isoformat() for row in rows],
+        "reference": [document.reference] * len(rows),
+    }
+    return leaderboard_csv(rows, provenance)
 
 
 def take_snapshot(session: Session, track: str) -> Snapshot:
