@@ -18,7 +18,9 @@ def describe(app: FastAPI) -> None:
             schema = generate()
             for path in schema["paths"].values():
                 for method in _METHODS:
-                    _describe_errors(path.get(method, {}).get("responses", {}))
+                    operation = path.get(method, {})
+                    _describe_errors(operation.get("responses", {}))
+                    _describe_optional_token(operation)
             schemas = schema["components"]["schemas"]
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
@@ -34,3 +36,10 @@ def _describe_errors(responses: dict[str, Any]) -> None:
         schema = content.get("application/json", {}).get("schema", {})
         if schema.get("$ref", "").endswith("/Problem"):
             content[MEDIA_TYPE] = content.pop("application/json")
+
+
+def _describe_optional_token(operation: dict[str, Any]) -> None:
+    """Say that nobody needs a token where only a wrong one is refused."""
+    refused = operation.get("responses", {}).get("401", {}).get("description", "")
+    if "security" in operation and "`unauthenticated`" not in refused:
+        operation["security"] = [{}, *operation["security"]]

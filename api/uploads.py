@@ -38,6 +38,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def _speak_tus(
+    participant: CurrentParticipant,  # who asks comes first
     tus_resumable: Annotated[str, Header(description="The version of tus: 1.0.0.")],
 ) -> None:
     if tus_resumable != TUS_VERSION:
