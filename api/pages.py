@@ -24,6 +24,7 @@ from api.results import result_of
 from api.submissions import submission_body
 from board.leaderboard import Standings, standings
 from board.models import Reference as HeldOut
+from board.participants import used_today
 from board.references import list_references
 from board.snapshots import list_snapshots
 from board.submissions import (
@@ -149,6 +150,10 @@ def submit_page(
         tracks=open_tracks,
         chosen=track,
         limits={track.name: archive_limit(track) for track in open_tracks},
+        left={
+            track.name: max(0, settings.daily_limit - used_today(session, asker.id, track.name))
+            for track in open_tracks
+        },
         daily_limit=settings.daily_limit,
     )
 
@@ -196,6 +201,7 @@ def about_page(request: Request, session: SessionDep, asker: Asker) -> Response:
         asker,
         tracks=list(TRACKS.values()),
         references=_current_references(session),
+        snapshots=list_snapshots(session),
         origin=_origin(request),
     )
 

@@ -110,7 +110,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Operatio
         method=method.upper(),
         path=path,
         text=operation.get("description", ""),
-        needs_token="401" in operation["responses"] and bool(operation.get("security")),
+        needs_token=all(operation.get("security", [{}])),
         parameters=[
             Value(
                 _header(found["name"]) if found["in"] == "header" else found["name"],

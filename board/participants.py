@@ -89,27 +89,33 @@ def require_quota(session: Session, participant_id: int, track: str, limit: int)
     """Raise unless the participant may submit to the track once more today (UTC).
 
     To count and insert as one step, lock the participant's row first: `lock_participant`.
-    What failed by our fault does not count, nor what was refused or withdrawn before any worker
-    took it.
 
     Raises:
         QuotaExceededError: If the daily limit is used up.
     """
-    midnight = func.date_trunc("day", func.now(), "UTC")
+    if used_today(session, participant_id, track) >= limit:
+        seconds = session.scalar(
+            select(func.ceil(func.extract("epoch", _MIDNIGHT + _ONE_DAY - func.now())))
+        )
+        raise QuotaExceededError(limit, track, retry_after=max(1, int(seconds or 1)))
+
+
+def used_today(session: Session, participant_id: int, track: str) -> int:
+    """Return how many submissions to the track count against the daily limit today (UTC).
+
+    What failed by our fault does not count, nor what was refused or withdrawn before any worker
+    took it.
+    """
     used = session.scalar(
         select(func.count()).where(
             Submission.participant_id == participant_id,
             Submission.track == track,
-            Submission.created_at >= midnight,
+            Submission.created_at >= _MIDNIGHT,
             ~and_(Submission.state == "failed", Submission.reason == INFRASTRUCTURE),
             ~and_(Submission.state.in_(("failed", "cancelled")), Submission.attempt == 0),
         )
     )
-    if used is not None and used >= limit:
-        seconds = session.scalar(
-            select(func.ceil(func.extract("epoch", midnight + _ONE_DAY - func.now())))
-        )
-        raise QuotaExceededError(limit, track, retry_after=max(1, int(seconds or 1)))
+    return used or 0
 
 
 def lock_participant(session: Session, participant_id: int) -> None:
@@ -119,6 +125,7 @@ def lock_participant(session: Session, participant_id: int) -> None:
     ).one()
 
 
+_MIDNIGHT = func.date_trunc("day", func.now(), "UTC")
 _ONE_DAY = func.make_interval(0, 0, 0, 1)
 
 

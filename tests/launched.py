@@ -18,6 +18,9 @@ from tests.processes import eventually
 
 COSMOBOARD = Path(sys.executable).with_name("cosmoboard")
 
+NO_SEARCHES = {"COSMOBOARD_COPY_CHECK_SECONDS": "86400"}
+"""Settings of a board that does not search for copies: that takes the worker a while."""
+
 
 def environment(**variables: str) -> dict[str, str]:
     outer = ("DATABASE_URL", "BROKER_URL", "COSMOBOARD_DATA")

@@ -64,7 +64,17 @@ function choose(chosen) {
   look();
 }
 
+function tellWhatIsLeft() {
+  const { left } = $("track").selectedOptions[0].dataset;
+  const { dailyLimit } = form.dataset;
+  $("left").textContent =
+    left === "0"
+      ? `All ${dailyLimit} submissions of today are used up on this track; the day ends at midnight UTC.`
+      : `${left} of ${dailyLimit} submissions left today on this track`;
+}
+
 function refresh() {
+  tellWhatIsLeft();
   const running = upload !== null && !upload.paused;
   const resumes = file && said().method && unfinished()[keyOf(file, said())];
   $("send").disabled = !sound || !said().method || running;

@@ -1,6 +1,8 @@
 """What the host sees and does."""
 
+import csv
 import hashlib
+import io
 import json
 import re
 
@@ -147,6 +149,11 @@ def test_a_frozen_board_stays_as_it_was(host, board):
     assert document["rows"][1]["scorer_version"] == "1"
     table = host.get(entry["url"], params={"format": "csv"}).text
     assert table.splitlines()[2].startswith(f"1,{submission_id},mine,ada,false,0.5,")
+    row = list(csv.DictReader(io.StringIO(table)))[1]
+    assert row["archive_sha256"] == kept.sha256
+    assert row["reference"] == "a" * 64
+    assert row["scorer_version"] == "1"
+    assert row["scored_at"] == document["rows"][1]["scored_at"]
 
 
 def test_the_same_board_is_frozen_once(host, board):

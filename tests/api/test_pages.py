@@ -4,8 +4,9 @@ import re
 from base64 import b64encode
 
 import pytest
+from sqlalchemy import func
 
-from board.models import Submission
+from board.models import CopyCheck, Reference, Submission
 from scoring import compare
 from tests.boards import bearer
 from tests.fields import random_statistics
@@ -110,6 +111,57 @@ def test_a_hidden_submission_is_on_no_page_of_others(client, board):
     assert client.get(f"/submissions/{submission_id}", headers=HTML).status_code == 404
     own = client.get(f"/submissions/{submission_id}", headers=bearer(board.token()))
     assert "hidden from the board by the host" in own.text
+
+
+def test_the_form_knows_how_many_submissions_are_left_today(client, board):
+    headers = bearer(board.token())
+    assert 'data-left="5"' in client.get("/submit", headers=headers).text
+    board.queued("ada")
+    board.failed(board.queued("ada"), "infrastructure", "Ours.")
+    assert 'data-left="4"' in client.get("/submit", headers=headers).text
+
+
+def test_copies_are_shown_with_their_evidence_and_flagged_on_the_board(client, board):
+    submission_id = board.scored(0.25)
+    page = f"/submissions/{submission_id}"
+    assert "Copies" not in client.get(page).text
+    with board.session() as session:
+        evidence = {
+            "field": 3,
+            "original": 7,
+            "kind": "partial",
+            "symmetry": "-z+y+x",
+            "shift": [1, 0, 31],
+            "correlation": 0.93,
+            "significance": 120.0,
+        }
+        session.add(
+            CopyCheck(
+                submission_id=submission_id,
+                reference_id=session.query(Reference.id).scalar(),
+                checked_at=func.now(),
+                copies=[evidence | {"source": "training"}],
+                held_out_copies=[evidence | {"source": "held-out", "original": 9}],
+            )
+        )
+    shown = client.get(page).text
+    assert "1 of its fields look like copies" in shown
+    assert "training field 7" in shown
+    assert "held-out field 9" not in shown
+    assert (
+        "held-out field 9" in client.get(page, headers=bearer(board.token("h", is_host=True))).text
+    )
+    assert f'href="{page}#copies"' in client.get("/").text
+
+
+def test_a_page_without_secrets_is_gzipped(client, board):
+    board.scored(0.25)
+    anonymous = client.get("/", headers={"Accept-Encoding": "gzip"})
+    assert anonymous.headers["Content-Encoding"] == "gzip"
+    own = client.get("/", headers={"Accept-Encoding": "gzip"} | bearer(board.token()))
+    assert "Content-Encoding" not in own.headers
+    sign_in = client.get("/sign-in", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in sign_in.headers
 
 
 @pytest.mark.parametrize("path", ["/me", "/submit", "/submit?track=3d-32"])

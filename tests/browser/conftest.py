@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_play
 from board.database import make_engine
 from cli.launch import endpoints
 from tests.boards import Board
-from tests.launched import FirstRun, Up, copied, first_run
+from tests.launched import NO_SEARCHES, FirstRun, Up, copied, first_run
 
 __all__ = ["first_run"]
 
@@ -24,7 +24,8 @@ DESKTOP, PHONE = (1280, 900), (390, 844)
 @pytest.fixture(scope="session")
 def up(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """The whole service, the baseline's submissions scored."""
-    up = Up(copied(first_run, tmp_path_factory.mktemp("browser") / "data"))
+    folder = copied(first_run, tmp_path_factory.mktemp("browser") / "data")
+    up = Up(folder, **NO_SEARCHES)
     try:
         yield up.serving()
         up.stop()
