@@ -85,12 +85,14 @@ def plot_slices(
         raise ValueError("slices need at least one real and one fake field")
     brightest = max(float(image.max()) for images in sets for image in images)
     scale = LogNorm(vmin=1, vmax=max(brightest + 1, 10))
-    figure = Figure(figsize=(13, 6.6), layout="constrained")
+    most = max(len(images) for images in sets)
+    columns = int(np.ceil(np.sqrt(most)))
+    rows = -(-most // columns)
+    figure = Figure(figsize=(13, 0.6 + 6 * rows / columns), layout="constrained")
     *parts, legend = figure.subfigures(1, 3, squeeze=False, width_ratios=(6, 6, 1))[0]
     for part, images, name in zip(parts, sets, names, strict=True):
         part.suptitle(name)
-        side = int(np.ceil(np.sqrt(len(images))))
-        grid = part.subplots(-(-len(images) // side), side, squeeze=False)
+        grid = part.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, image in zip(grid.flat, images, strict=False):
