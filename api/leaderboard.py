@@ -82,7 +82,7 @@ def read_leaderboard(
     return Response(content, media_type=_MEDIA_TYPES[wanted], headers=headers)
 
 
-@kept(32)
+@kept(16)
 def _written(standings: board.Standings, sort: schemas.SortKey, form: Form) -> tuple[bytes, bytes]:
     """Return a leaderboard as it is sent, plain and gzipped."""
     rows = [row_body(row) for row in standings.ranked(sort)]

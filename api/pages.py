@@ -91,7 +91,7 @@ def board_page(
     )
 
 
-@kept(32)
+@kept(16)
 def _board(known: Standings, sort: schemas.SortKey, most: int | None) -> Markup:
     """Return the table of a leaderboard, or of its first rows."""
     records = known.ranked(sort)[:most]

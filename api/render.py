@@ -55,7 +55,7 @@ def render(
     return answer
 
 
-@kept(64)
+@kept(16)
 def _packed(content: bytes) -> bytes:
     """Return a page gzipped; most visitors get the same."""
     return gzip.compress(content, compresslevel=6)

@@ -19,9 +19,10 @@ from api.statistics import submission_statistics
 from board.copy_checks import held_out_copies
 from board.database import transaction
 from board.errors import NotComparableError, NotFoundError
-from board.leaderboard import Standings, standings
+from board.leaderboard import Row, standings
 from board.models import Submission
 from board.ties import compare_scores
+from scoring.inference import Difference
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def result_of(session: Session, submission: Submission, *, to_host: bool) -> dic
         "row": next((found for found in records if found.submission == submission.id), None),
         "competing": sum(record.submission is not None for record in records),
         "reference": known.reference,
-        "comparison": _comparison(known, submission.id) if leader else None,
+        "comparison": _compared_with_leader(records, submission) if leader else None,
         "real": real,
         "bars": _bars(own, real, leader),
         "why": _why(_Scored(submission.id, submission.scores[0].id, submission, own.scores)),
@@ -90,19 +91,26 @@ def _as_row(submission: Submission) -> schemas.LeaderboardRow:
     )
 
 
-@kept(1024)
-def _comparison(known: Standings, submission_id: UUID) -> LeaderComparison | None:
-    """Compare a submission with the first row, where it is not that; kept as long as the board."""
-    leader = next((row for row in known.ranked() if row.rank == 1), None)
-    if leader is None or leader.submission in (None, submission_id):
+def _compared_with_leader(records: list[Row], submission: Submission) -> LeaderComparison | None:
+    leader = next((record for record in records if record.rank == 1), None)
+    if leader is None or leader.submission in (None, submission.id):
         return None
-    try:
-        with transaction() as session:
-            found = compare_scores(session, submission_id, leader.submission).log_overall
-    except NotComparableError:
+    scores = (submission.scores[0].id, leader.score_id)
+    found = _difference(submission.id, leader.submission, scores)
+    if found is None:
         return None
     ratio, low, high = (math.exp(log) for log in (found.value, *found.ci95))
     return LeaderComparison(leader.submission, leader.method, ratio, low, high, found.p)
+
+
+@kept(1024)
+def _difference(a: UUID, b: UUID, scores: tuple[int, int | None]) -> Difference | None:
+    """Return how far apart two submissions are, which these scores of theirs tell for ever."""
+    try:
+        with transaction() as session:
+            return compare_scores(session, a, b).log_overall
+    except NotComparableError:
+        return None
 
 
 def _bars(
