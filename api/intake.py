@@ -11,6 +11,7 @@ import anyio
 from api.problems import RequestError
 from board.database import transaction
 from board.errors import BoardError
+from board.keeping import keeping, require_room
 from board.models import Participant
 from board.queue import announce
 from board.settings import Settings
@@ -86,17 +87,23 @@ def require_space(size: int, storage: Storage) -> None:
 
 
 def require_welcome(
-    participant: Participant, track: str, idempotency_key: str | None, settings: Settings
+    participant: Participant,
+    track: str,
+    idempotency_key: str | None,
+    settings: Settings,
+    size: int,
 ) -> None:
     """Refuse early what `queue_archive` would refuse once all bytes are here.
 
     Raises:
         NoReferenceError: If the track cannot be scored.
         QuotaExceededError: If the daily limit is used up, unless the request repeats another.
+        StorageLimitError: If `size` bytes are more than the participant may still have kept.
     """
     with transaction() as session:
         if idempotency_key is None or not submission_of_key(session, participant, idempotency_key):
             require_submittable(session, participant, track, settings.daily_limit)
+            require_room(session, participant, size, keeping(settings))
 
 
 def queue_archive(
@@ -121,7 +128,9 @@ def queue_archive(
     stored = StoredArchive(submission_id, archive.sha256, archive.size)
     try:
         with transaction() as session:
-            queued = create_submission(session, participant, new, stored, settings.daily_limit).id
+            queued = create_submission(
+                session, participant, new, stored, settings.daily_limit, keeping(settings)
+            ).id
     except BoardError:
         storage.remove(submission_id)
         raise

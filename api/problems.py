@@ -43,6 +43,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "upload_gone": (410, "The upload is gone"),
     "tus_version": (412, "This version of tus is not spoken here"),
     "body_too_large": (413, "The body is too large"),
+    "storage_limit": (413, "Your archives take too much space"),
     "unsupported_media_type": (415, "Unsupported media type"),
     "range_not_satisfiable": (416, "There is nothing at that place"),
     "invalid_request": (422, "The request is not valid"),

@@ -84,6 +84,7 @@ _FORM: dict[str, Any] = {
             "duplicate_archive",
             "no_reference",
             "body_too_large",
+            "storage_limit",
             "unsupported_media_type",
             "invalid_request",
             "invalid_submission",
@@ -117,7 +118,8 @@ async def create_submission(
     refusal.
     """
     boundary = form_boundary(request.headers.get("content-type", ""))
-    await run_in_threadpool(require_space, _declared_size(request), storage)
+    size = _declared_size(request)
+    await run_in_threadpool(require_space, size, storage)
     async with contextmanager_in_threadpool(storage.stage()) as path:
         with FormReader(boundary, path) as reader:
             welcome = False
@@ -130,6 +132,7 @@ async def create_submission(
                         reader.fields["track"],
                         idempotency_key,
                         settings,
+                        size,
                     )
                     welcome = True
             archive: ReceivedArchive = await run_in_threadpool(reader.finish)

@@ -25,6 +25,7 @@ from api.problems import RequestError, problem_responses
 from api.upload_files import UploadFolder, gone
 from board.database import transaction
 from board.errors import InvalidSubmissionError
+from board.keeping import keeping
 from board.models import Participant, Submission
 from board.settings import Settings
 from board.submissions import describe_submission, own_submission
@@ -82,6 +83,7 @@ def tell_protocol() -> Response:
             "duplicate_archive",
             "no_reference",
             "body_too_large",
+            "storage_limit",
             "invalid_submission",
             "idempotency_conflict",
             "quota_exceeded",
@@ -116,7 +118,15 @@ def begin_upload(
     require_size(upload_length, TRACKS[new.track])
     require_space(upload_length, storage)
     with transaction() as session:
-        upload = open_upload(session, participant, new, upload_length, sha256, settings.daily_limit)
+        upload = open_upload(
+            session,
+            participant,
+            new,
+            upload_length,
+            sha256,
+            settings.daily_limit,
+            keeping(settings),
+        )
     return Response(
         status_code=201,
         headers={"Location": f"{TUS_PATH}/{upload.id}", **_expiry(upload, uploads, settings)},

@@ -62,6 +62,19 @@ class QuotaExceededError(BoardError):
         self.retry_after = retry_after
 
 
+class StorageLimitError(BoardError):
+    """The participant's archives would take more than one participant may have."""
+
+    code = "storage_limit"
+
+    def __init__(self, taken: int, limit: int) -> None:
+        super().__init__(
+            f"Your archives take {taken / 1e9:.2f} GB of the {limit / 1e9:g} GB that one "
+            "participant may have, so that this one does not fit: withdraw what you no longer "
+            "need, or ask the host for more."
+        )
+
+
 class InvalidTokenError(BoardError):
     """The token is unknown, revoked or expired."""
 

@@ -23,6 +23,7 @@ from board.errors import (
     NotFoundError,
     WrongStateError,
 )
+from board.keeping import Keeping, require_room
 from board.models import Participant, Reference, Score, Submission, SubmissionStatistics
 from board.participants import INFRASTRUCTURE, clean_line, lock_participant, require_quota
 from cubes.tracks import TRACKS
@@ -127,16 +128,19 @@ def create_submission(
     new: NewSubmission,
     archive: StoredArchive,
     daily_limit: int,
+    rules: Keeping | None = None,
 ) -> Submission:
     """Queue a stored archive; enqueue and announce it after the commit.
 
     With an idempotency key that was used before for the same archive, returns that submission.
+    Without `rules`, the participant's archives may take any space.
 
     Raises:
         DuplicateArchiveError: If the participant has these bytes on this track already.
         IdempotencyConflictError: If the key was used for another archive.
         NoReferenceError: If the track cannot be scored.
         QuotaExceededError: If the daily limit is used up.
+        StorageLimitError: If the participant's archives take too much space.
     """
     lock_participant(session, participant.id)
     earlier = submission_of_key(session, participant, new.idempotency_key)
@@ -145,6 +149,8 @@ def create_submission(
         return earlier
     refuse_duplicate(session, participant.id, new.track, archive.sha256)
     require_submittable(session, participant, new.track, daily_limit)
+    if rules is not None:
+        require_room(session, participant, archive.size, rules)
     return insert_submission(
         session,
         participant,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from board.copy_checks import waiting_copy_checks
 from board.database import get_engine
+from board.keeping import Keeping, is_kept, keeping
 from board.models import RealFields, Reference, Submission
 from board.queue import announce, announce_copy_check
 from board.settings import Settings
@@ -33,14 +34,14 @@ def sweep(settings: Settings) -> int:
 
 
 def remove_orphans(settings: Settings, storage: Storage) -> int:
-    """Remove old files that no submission owns; return how many archives were removed.
+    """Remove old files that nothing owns, and archives past their time; return how many of these.
 
     It lists every archive, which costs time and, in a bucket, money: run it every few minutes.
     """
     with _only_sweeper() as connection:
         if connection is None:
             return 0
-        return _remove_orphans(connection, storage, settings.orphan_hours * 3600)
+        return _remove_orphans(connection, storage, settings.orphan_hours * 3600, keeping(settings))
 
 
 @contextmanager
@@ -98,18 +99,22 @@ def _compare_with_leaders(connection: Connection) -> None:
             compare_with_leader(session, reference, limit=_COMPARISONS)
 
 
-def _remove_orphans(connection: Connection, storage: Storage, seconds: float) -> int:
+def _remove_orphans(
+    connection: Connection, storage: Storage, seconds: float, rules: Keeping
+) -> int:
     storage.remove_staged_older_than(seconds)
     candidates = storage.archives_older_than(seconds)
     if not candidates:
         return 0
     with Session(connection) as session, session.begin():
         owned = {
-            *session.scalars(select(Submission.id).where(Submission.id.in_(candidates))),
+            *session.scalars(
+                select(Submission.id).where(Submission.id.in_(candidates), is_kept(rules))
+            ),
             *session.scalars(select(RealFields.archive_id)),
         }
     orphans = set(candidates) - owned
     for orphan in orphans:
-        _log.warning("archive %s belongs to nothing and is removed", orphan)
+        _log.warning("archive %s belongs to nothing, or is no longer kept: removed", orphan)
         storage.remove(orphan)
     return len(orphans)

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from board.errors import IdempotencyConflictError, WrongStateError
+from board.keeping import Keeping, require_room
 from board.models import Participant, Submission
 from board.participants import lock_participant
 from board.submissions import (
@@ -31,6 +32,7 @@ def open_upload(
     size: int,
     sha256: str | None,
     daily_limit: int,
+    rules: Keeping | None = None,
 ) -> Submission:
     """Begin a submission whose archive of `size` bytes is to be uploaded piece by piece.
 
@@ -44,12 +46,14 @@ def open_upload(
         size: Bytes of the archive.
         sha256: What its SHA-256 will be, where the participant knows.
         daily_limit: Submissions a day.
+        rules: How much the participant's archives may take; None for any space.
 
     Raises:
         DuplicateArchiveError: If the participant has these bytes on this track already.
         IdempotencyConflictError: If the key was used for another archive.
         NoReferenceError: If the track cannot be scored.
         QuotaExceededError: If the daily limit is used up.
+        StorageLimitError: If the participant's archives take too much space.
     """
     lock_participant(session, participant.id)
     earlier = submission_of_key(session, participant, new.idempotency_key)
@@ -63,6 +67,8 @@ def open_upload(
     if sha256 is not None:
         refuse_duplicate(session, participant.id, new.track, sha256)
     require_submittable(session, participant, new.track, daily_limit)
+    if rules is not None:
+        require_room(session, participant, size, rules)
     return insert_submission(
         session, participant, new, id=uuid4(), state="uploading", sha256=sha256, size=size
     )

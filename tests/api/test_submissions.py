@@ -1,6 +1,7 @@
 """Submitting, following, listing and withdrawing over HTTP."""
 
 import asyncio
+import base64
 import hashlib
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 import redis
 
 from tests.boards import TRACK, bearer, form
+from tests.servers import Server
 
 URL = "/api/v1/submissions"
 
@@ -259,3 +261,36 @@ def test_an_archive_of_another_track_is_refused(client, board, archive):
     board.open_track("3d-64")
     answer = client.post(URL, headers=bearer(board.token()), **form(archive, track="3d-64"))
     assert (answer.status_code, answer.json()["code"]) == (422, "wrong_shape")
+
+
+def test_an_archive_beyond_the_participant_s_space_is_refused_before_it_is_stored(
+    environment, board, make_archive, tmp_path
+):
+    """An archive of 32³ takes 1 MB: the third does not fit into 2.5 MB, on either way."""
+    narrow = environment | {"COSMOBOARD_PARTICIPANT_GIGABYTES": "0.0025"}
+    headers = bearer(board.token())
+    with (
+        Server(narrow, tmp_path / "log") as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
+        codes = [
+            client.post(URL, headers=headers, **form(make_archive())).status_code for _ in range(2)
+        ]
+        third = client.post(URL, headers=headers, **form(make_archive()))
+        fields = {"track": "3d-32", "method": "mine"}
+        begin = {
+            "Tus-Resumable": "1.0.0",
+            "Upload-Length": "1000000",
+            "Upload-Metadata": ",".join(
+                f"{name} {base64.b64encode(value.encode()).decode()}"
+                for name, value in fields.items()
+            ),
+        }
+        upload = client.post("/api/v1/uploads", headers=headers | begin)
+        other = client.post(URL, headers=bearer(board.token("eve")), **form(make_archive()))
+    assert codes == [201, 201]
+    assert (third.status_code, third.json()["code"]) == (413, "storage_limit")
+    assert "of the 0.0025 GB" in third.json()["detail"]
+    assert (upload.status_code, upload.json()["code"]) == (413, "storage_limit")
+    assert other.status_code == 201
+    assert len(board.files()) == 3
