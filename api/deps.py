@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
-from api.browser import participant_of_cookie
+from api.browser import SAFE_METHODS, participant_of_cookie
 from api.problems import RequestError
 from api.upload_files import UploadFolder
 from board.database import transaction
@@ -44,7 +44,8 @@ def _asker(
     if credentials is None:
         return participant_of_cookie(request)
     with transaction() as session:
-        return authenticate(session, credentials.credentials)
+        to_read = request.method in SAFE_METHODS
+        return authenticate(session, credentials.credentials, to_read=to_read)
 
 
 def _participant(asker: "Asker") -> Participant:

@@ -20,7 +20,7 @@ from api.deps import Asker
 from api.problems import RequestError
 from api.render import render
 from board.database import transaction
-from board.errors import InvalidTokenError
+from board.errors import ForbiddenError, InvalidTokenError
 from board.sessions import end_session, start_session
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -49,7 +49,7 @@ def sign_in(request: Request, form: Form) -> Response:
             if COOKIE in request.cookies:
                 end_session(session, request.cookies[COOKIE])
             new = start_session(session, form.get("token", "").strip())
-    except InvalidTokenError as error:
+    except (ForbiddenError, InvalidTokenError) as error:
         return _ask(request, following, str(error))
     answer = RedirectResponse(following, status_code=303)
     keep_session(request, answer, new)

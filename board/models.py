@@ -61,7 +61,8 @@ class Token(Base):
     """A bearer token, known only by its SHA-256.
 
     One that is the `session_of` another is what a browser holds after signing in with that one: it
-    ends when that one does, and no other client can use it.
+    ends when that one does, and no other client can use it. One that is `read_only` changes
+    nothing: it is for monitors.
     """
 
     __tablename__ = "tokens"
@@ -72,6 +73,7 @@ class Token(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    read_only: Mapped[bool] = mapped_column(server_default=text("false"))
     session_of: Mapped[int | None] = mapped_column(ForeignKey("tokens.id"), index=True)
 
     participant: Mapped[Participant] = relationship(lazy="joined")

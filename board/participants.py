@@ -9,7 +9,12 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from board.errors import InvalidSubmissionError, InvalidTokenError, QuotaExceededError
+from board.errors import (
+    ForbiddenError,
+    InvalidSubmissionError,
+    InvalidTokenError,
+    QuotaExceededError,
+)
 from board.models import Participant, Submission, Token
 
 TOKEN_PREFIX = "cosmoboard_"  # noqa: S105
@@ -55,21 +60,34 @@ def clean_line(text: str, what: str, length: int) -> str:
 
 
 def issue_token(
-    session: Session, participant: Participant, expires_at: datetime | None = None
+    session: Session,
+    participant: Participant,
+    expires_at: datetime | None = None,
+    *,
+    read_only: bool = False,
 ) -> str:
-    """Return a new token of the participant: the only time that it can be read."""
+    """Return a new token of the participant: the only time that it can be read.
+
+    One that is `read_only` sees all that they see, and changes nothing.
+    """
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     session.add(
-        Token(participant_id=participant.id, sha256=token_hash(token), expires_at=expires_at)
+        Token(
+            participant_id=participant.id,
+            sha256=token_hash(token),
+            expires_at=expires_at,
+            read_only=read_only,
+        )
     )
     session.flush()
     return token
 
 
-def authenticate(session: Session, token: str) -> Participant:
-    """Return the participant whose token this is.
+def authenticate(session: Session, token: str, *, to_read: bool = False) -> Participant:
+    """Return the participant whose token this is; `to_read` tells that nothing is to be changed.
 
     Raises:
+        ForbiddenError: If the token only reads, and something is to be changed.
         InvalidTokenError: If the token is unknown, revoked or expired.
     """
     found = session.scalars(
@@ -82,6 +100,8 @@ def authenticate(session: Session, token: str) -> Participant:
     ).one_or_none()
     if found is None:
         raise InvalidTokenError("The token is unknown, revoked or expired: ask the host for one.")
+    if found.read_only and not to_read:
+        raise ForbiddenError("This token only reads: ask the host for one that may submit.")
     return found.participant
 
 

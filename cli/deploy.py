@@ -122,7 +122,11 @@ def wait_for_database(database_url: str, patience: float) -> None:
 
 
 def first_host_token() -> str | None:
-    """Make the host and return its token; None where the board has a host already."""
+    """Make the host and return its token; None where the board has a host already.
+
+    Raises:
+        ClickException: A participant who is no host has its name.
+    """
     from board.database import transaction
     from board.models import Participant
     from board.participants import create_participant, issue_token
@@ -130,7 +134,13 @@ def first_host_token() -> str | None:
     with transaction() as session:
         if session.query(Participant).filter_by(is_host=True).first() is not None:
             return None
-        return issue_token(session, create_participant(session, HOST_NAME, is_host=True))
+        host = create_participant(session, HOST_NAME, is_host=True)
+        if not host.is_host:
+            raise click.ClickException(
+                f"The participant {HOST_NAME!r} is no host, and there is no other: make one with "
+                "cosmoboard participant create NAME --host."
+            )
+        return issue_token(session, host)
 
 
 def _write(path: Path, text: str) -> None:

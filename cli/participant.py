@@ -1,6 +1,7 @@
 """`cosmoboard participant`: who may submit."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -15,9 +16,11 @@ def participant() -> None:
 @participant.command()
 @click.argument("name")
 @click.option("--host", is_flag=True, help="The token may do all that the host may.")
+@click.option("--days", type=click.IntRange(1), help="Let the token expire after so many days.")
+@click.option("--read-only", is_flag=True, help="The token changes nothing: for monitors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @on_board
-def create(*, name: str, host: bool, as_json: bool) -> None:
+def create(*, name: str, host: bool, days: int | None, read_only: bool, as_json: bool) -> None:
     """Make a participant, or a further token for one, and print the token: it is shown once."""
     from board.database import transaction
     from board.participants import create_participant, issue_token
@@ -27,7 +30,8 @@ def create(*, name: str, host: bool, as_json: bool) -> None:
         if owner.is_host != host:
             kind = "the host's" if owner.is_host else "a participant's"
             raise click.ClickException(f"{owner.name!r} is {kind} name already: choose another.")
-        token = issue_token(session, owner)
+        expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+        token = issue_token(session, owner, expires_at, read_only=read_only)
         name = owner.name
     if as_json:
         click.echo(json.dumps({"participant": name, "token": token}))
@@ -38,3 +42,19 @@ def create(*, name: str, host: bool, as_json: bool) -> None:
         "COSMOBOARD_TOKEN or give it to `cosmoboard auth login`.",
         err=True,
     )
+
+
+@participant.command()
+@click.argument("name")
+@on_board
+def revoke(*, name: str) -> None:
+    """Revoke every token of a participant, and sign out whoever has signed in with one."""
+    from board.database import transaction
+    from board.hosting import list_participants, revoke_tokens
+
+    with transaction() as session:
+        ids = [known.id for known in list_participants(session) if known.name == name]
+        if not ids:
+            raise click.ClickException(f"There is no participant {name!r}.")
+        revoked = revoke_tokens(session, ids[0])
+    click.echo(f"{name}: {revoked} tokens revoked.")

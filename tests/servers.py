@@ -63,7 +63,7 @@ class Server:
     def stop(self) -> int:
         """Ask it to end, as a supervisor does, and return its exit status."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def kill(self) -> None:
         self.process.kill()

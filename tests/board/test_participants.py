@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from board.errors import InvalidSubmissionError, InvalidTokenError
+from board.errors import ForbiddenError, InvalidSubmissionError, InvalidTokenError
 from board.models import Token
 from board.participants import authenticate, create_participant, issue_token
+from board.sessions import start_session
 
 
 def test_a_token_speaks_for_its_participant_and_is_not_stored(session: Session) -> None:
@@ -47,3 +48,12 @@ def test_an_expired_or_revoked_token_is_refused(session: Session) -> None:
     for token in (expired, revoked):
         with pytest.raises(InvalidTokenError):
             authenticate(session, token)
+
+
+def test_a_token_that_only_reads_changes_nothing_and_signs_nobody_in(session: Session) -> None:
+    ada = create_participant(session, "ada")
+    token = issue_token(session, ada, read_only=True)
+    assert authenticate(session, token, to_read=True).id == ada.id
+    for change in (authenticate, start_session):
+        with pytest.raises(ForbiddenError, match="only reads"):
+            change(session, token)
