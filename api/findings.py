@@ -56,9 +56,13 @@ def _worst_bin(view: StatisticView, diagnosis: StatisticDiagnosis, d2: float) ->
     worst = diagnosis.bins.index(max(diagnosis.bins))
     share = diagnosis.bins[worst] / d2
     return (
-        f"The bin at {view.x[worst]:.3g} {view.x_unit} adds most, {share:.0%}: "
+        f"The bin at {_number(view.x[worst])} {view.x_unit} adds most, {share:.0%}: "
         f"{_means(view.submission.mean[worst], view.real.mean[worst])}."
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
 def _means(fake: float, real: float) -> str:

@@ -82,7 +82,7 @@ def test_the_four_pages_are_fit_to_be_shown(
     drop(page, LOGNORMAL.read_bytes(), "cubes.npz")
     expect(page.locator("#verdict")).to_contain_text("ready to submit")
     page.screenshot(path=folder / "submit.png")
-    page = visit("/", size=(1280, 1100))
+    page = visit("/", size=(1280, 1010))
     page.screenshot(path=folder / "leaderboard.png")
     page.goto("/about")
     page.screenshot(path=folder / "about.png")
