@@ -189,7 +189,7 @@ def upload_in_three_parts(visit: Visit, up: Up, archive: Path, sha256: str, toke
     os.kill(before, signal.SIGKILL)
 
     assert eventually(lambda: up.pid("api") != before)
-    wait_for_megabytes(page, 100)
+    wait_for_megabytes(page, 100, timeout=100_000)
 
     page.reload()
 
@@ -207,9 +207,12 @@ def upload_in_three_parts(visit: Visit, up: Up, archive: Path, sha256: str, toke
 @contextmanager
 def opened(board: Board, track: str) -> Iterator[None]:
     board.open_track(track)
-    yield
-    with board.session() as session:
-        session.execute(update(Reference).where(Reference.track == track).values(is_current=False))
+    try:
+        yield
+    finally:
+        closed = update(Reference).where(Reference.track == track).values(is_current=False)
+        with board.session() as session:
+            session.execute(closed)
 
 
 def large_archive(path: Path) -> Path:
