@@ -13,6 +13,7 @@ from api.deps import SessionDep
 from api.kept import kept
 from api.negotiation import weights
 from api.problems import problem_responses
+from api.published import published
 from board import leaderboard as board
 
 router = APIRouter(prefix="/leaderboard", tags=["leaderboard"])
@@ -98,16 +99,17 @@ def _written(standings: board.Standings, sort: schemas.SortKey, form: Form) -> t
 
 def row_body(row: board.Row) -> schemas.LeaderboardRow:
     """Return what the API says of one line of the board."""
+    report = published(row.report.to_dict())
     return schemas.LeaderboardRow(
         rank=row.rank,
         submission=row.submission,
         method=row.method,
         participant=row.participant,
         baseline=row.baseline,
-        overall=row.report.overall,
-        overall_ci95=row.report.overall_ci95,
+        overall=report["overall"],
+        overall_ci95=report["overall_ci95"],
         tied_with_leader=row.tied_with_leader,
-        scores=schemas.Scores.model_validate(row.report),
+        scores=schemas.Scores.model_validate(report),
     )
 
 

@@ -14,6 +14,7 @@ from api.findings import findings
 from api.kept import kept
 from api.leaderboard import row_body
 from api.plots import Plot, statistic_plot
+from api.published import published
 from api.render import STATISTICS, render_part
 from api.statistics import submission_statistics
 from board.copy_checks import held_out_copies
@@ -77,7 +78,7 @@ def result_of(session: Session, submission: Submission, *, to_host: bool) -> dic
 
 
 def _as_row(submission: Submission) -> schemas.LeaderboardRow:
-    report = submission.scores[0].report
+    report = published(submission.scores[0].report)
     return schemas.LeaderboardRow(
         rank=None,
         submission=submission.id,

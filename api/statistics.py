@@ -3,6 +3,7 @@
 Participants see training fields only. What is computed against held-out fields is for the host.
 """
 
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from api import schemas
 from api.deps import Asker, SessionDep
 from api.problems import problem_responses
+from api.published import published_difference
 from board.database import transaction
 from board.errors import NotFoundError, WrongStateError
 from board.models import Reference, Submission, SubmissionStatistics
@@ -161,7 +163,10 @@ def read_comparison(
     """Read whether a scored submission differs from another, by their scores on one reference."""
     for compared_id in (submission_id, other_id):
         scored_submission(session, compared_id, asker)
-    return schemas.Comparison.model_validate(compare_scores(session, submission_id, other_id))
+    found = asdict(compare_scores(session, submission_id, other_id))
+    return schemas.Comparison.model_validate(
+        {name: published_difference(difference) for name, difference in found.items()}
+    )
 
 
 _PREVIEW: dict[int | str, dict[str, Any]] = {

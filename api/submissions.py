@@ -28,6 +28,7 @@ from api.intake import (
 )
 from api.multipart import FIELDS, MAX_FORM_BYTES, FormReader, body_blocks, form_boundary
 from api.problems import RequestError, problem_responses
+from api.published import published
 from board.copy_checks import found_copies, held_out_copies
 from board.database import transaction
 from board.errors import InvalidSubmissionError
@@ -234,7 +235,7 @@ def withdraw(
 def submission_body(session: Session, submission: Submission) -> schemas.Submission:
     """Return what the API says of a submission."""
     score = submission.scores[0] if submission.state == "scored" else None
-    report = score.report if score else None
+    report = published(score.report) if score else None
     return schemas.Submission(
         id=submission.id,
         track=submission.track,
