@@ -41,6 +41,7 @@ def test_a_valid_archive_is_queued_and_kept_under_its_id(client, board, archive)
         "scores": None,
         "overall": None,
         "overall_ci95": None,
+        "copy_search": None,
     }
 
 
