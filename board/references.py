@@ -62,8 +62,10 @@ class NewReference:
     fields: dict[Part, StoredFields] = field(default_factory=dict)
 
 
-def add_reference(session: Session, new: NewReference) -> Reference:
+def add_reference(session: Session, new: NewReference, *, private: bool = False) -> Reference:
     """Store a reference and make it its track's current one; one that is stored stays as it is.
+
+    A `private` one is only stored: nothing is scored against it until `make_current`.
 
     Raises:
         OtherTrainingSetError: These held-out fields are stored with other training fields.
@@ -85,18 +87,13 @@ def add_reference(session: Session, new: NewReference) -> Reference:
         .on_conflict_do_nothing(index_elements=[Reference.track, Reference.content_hash])
     )
     _require_same_training_set(session, new)
-    session.execute(
-        update(Reference)
-        .where(Reference.track == new.track, Reference.is_current)
-        .where(Reference.content_hash != new.content_hash)
-        .values(is_current=False)
-    )
     reference = session.scalars(
-        update(Reference)
-        .where(Reference.track == new.track, Reference.content_hash == new.content_hash)
-        .values(is_current=True)
-        .returning(Reference)
+        select(Reference).where(
+            Reference.track == new.track, Reference.content_hash == new.content_hash
+        )
     ).one()
+    if not private:
+        reference = make_current(session, new.track, new.content_hash)
     for part, stored in new.fields.items():
         session.execute(
             insert(RealFields)
@@ -104,6 +101,40 @@ def add_reference(session: Session, new: NewReference) -> Reference:
             .on_conflict_do_nothing(index_elements=[RealFields.reference_id, RealFields.part])
         )
     return reference
+
+
+def make_current(session: Session, track: str, content_hash: str) -> Reference:
+    """Score a track against a stored reference from now on; earlier scores stay.
+
+    Args:
+        session: The transaction.
+        track: Name of the track.
+        content_hash: The reference's, or its first 12 digits or more.
+
+    Raises:
+        NotFoundError: If the track has none such.
+    """
+    chosen = [
+        known
+        for known in session.scalars(select(Reference).where(Reference.track == track))
+        if len(content_hash) >= 12 and known.content_hash.startswith(content_hash)
+    ]
+    if len(chosen) != 1:
+        raise NotFoundError(
+            f"{track} has no reference {content_hash}: see cosmoboard reference list, and give "
+            "12 digits of its hash or more."
+        )
+    session.execute(
+        update(Reference)
+        .where(Reference.track == track, Reference.is_current, Reference.id != chosen[0].id)
+        .values(is_current=False)
+    )
+    return session.scalars(
+        update(Reference)
+        .where(Reference.id == chosen[0].id)
+        .values(is_current=True)
+        .returning(Reference)
+    ).one()
 
 
 def _require_same_training_set(session: Session, new: NewReference) -> None:

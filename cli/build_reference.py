@@ -88,14 +88,16 @@ def demo_reference(track: str) -> NewReference:
     return _reference(track, source, *halves)
 
 
-def keep_reference(new: NewReference, storage: Storage) -> Reference:
+def keep_reference(new: NewReference, storage: Storage, *, private: bool = False) -> Reference:
     """Make a reference its track's current one; fields that are kept already are not kept twice.
+
+    A `private` one is only stored.
 
     Raises:
         OtherTrainingSetError: Its held-out fields are stored with other training fields.
     """
     with transaction() as session:
-        reference = add_reference(session, new)
+        reference = add_reference(session, new, private=private)
         kept = [stored_fields(session, reference.id, part) for part in new.fields]
     for stored in new.fields.values():
         if stored not in kept:

@@ -88,8 +88,15 @@ def reference() -> None:
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to work with."
 )
 @json_option
+@click.option(
+    "--private",
+    is_flag=True,
+    help="Only store it: nothing is scored against it until `cosmoboard reference use`.",
+)
 @on_board
-def build(*, tracks: tuple[str, ...], threads: int, as_json: bool, **choices: Any) -> None:
+def build(
+    *, tracks: tuple[str, ...], threads: int, private: bool, as_json: bool, **choices: Any
+) -> None:
     """Build references from real cubes, each of which becomes its track's current one.
 
     Needs one of --simulate, --zenodo, --training with --held-out, or --demo.
@@ -108,13 +115,31 @@ def build(*, tracks: tuple[str, ...], threads: int, as_json: bool, **choices: An
         for track in names:
             with resumable(), field_bar(track) as progress:
                 new = build_reference(track, source, storage, threads=threads, progress=progress)
-            built.append(keep_reference(new, storage))
+            built.append(keep_reference(new, storage, private=private))
             if not as_json:
-                click.echo(f"{track}: reference {new.content_hash[:12]} ({new.label}) is current.")
+                now = "kept aside" if private else "current"
+                click.echo(f"{track}: reference {new.content_hash[:12]} ({new.label}) is {now}.")
     except (ArchiveError, CubeSourceError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps([_row(known) for known in built]))
+
+
+@reference.command()
+@click.argument("content_hash")
+@click.option("--track", type=click.Choice(list(TRACKS)), required=True, help="Its track.")
+@on_board
+def use(*, content_hash: str, track: str) -> None:
+    """Score a track against a stored reference from now on, given by 12 digits of its hash.
+
+    `cosmoboard rescore` then scores what was submitted before.
+    """
+    from board.database import transaction
+    from board.references import make_current
+
+    with transaction() as session:
+        chosen = make_current(session, track, content_hash)
+    click.echo(f"{track}: reference {chosen.content_hash[:12]} ({chosen.label}) is current.")
 
 
 def _source(
