@@ -193,7 +193,7 @@ def upload_in_three_parts(visit: Visit, up: Up, archive: Path, sha256: str, toke
 
     page.reload()
 
-    expect(page.get_by_text("Choose the same file again")).to_be_visible()
+    expect(page.get_by_role("heading", name="Unfinished uploads")).to_be_visible()
     page.locator("#track").select_option("3d-256")
     page.locator("#file").set_input_files(archive)
     expect(page.get_by_label("Method")).to_have_value("Large")
