@@ -1,7 +1,8 @@
 # Everything starts from a checkout, Python 3.11 to 3.13, pip and make. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint docs bench-board bench-scoring bench-coverage
+.PHONY: help install run test lint faults fuzz docs \
+	bench-board bench-scoring bench-load bench-gaming bench-coverage
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,6 +12,11 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 PORT ?= 8000
 DATA ?= data
 PYTHON ?=
+
+# Settings of `make faults` and `make fuzz`.
+RUNS ?= 300
+SEED ?= 1
+SECONDS ?= 3600
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +34,13 @@ lint: $(VENV)/test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.audit_dependencies
+
+faults: $(VENV)/test ## Strike real processes at random, hundreds of times (RUNS=300 SEED=1)
+	@$(BIN)/python -m tests.faults.campaign --runs "$(RUNS)" --seed "$(SEED)"
+
+fuzz: $(VENV)/test ## Read mutated archives for hours (SECONDS=3600)
+	@$(BIN)/python -m tests.fuzz.archives --seconds "$(SECONDS)"
 
 docs: $(VENV)/test ## Write docs/api.md from the API's routes
 	@$(BIN)/python -m api.reference > docs/api.md
@@ -37,6 +50,12 @@ bench-board: $(VENV)/test ## Ask a board of 2,000 submissions by 50 clients
 
 bench-scoring: $(VENV)/test ## Time the scorer against its plain definitions (and Pylians: extra bench)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring
+
+bench-load: $(VENV)/test ## Measure submissions an hour, requests a second, and recovery after kills
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load
+
+bench-gaming: $(VENV)/test ## Simulate what aiming at the held-out set gains
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gaming
 
 bench-coverage: $(VENV)/test ## Simulate how often the error bars hold
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.coverage

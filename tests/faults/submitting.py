@@ -16,7 +16,7 @@ from cubes.demo import demo_fields
 from tests.boards import bearer
 from tests.faults.world import TRACK, World
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a participant gives up: that is a loss, too."""
 
 _AGAIN = {408, 409, 423, 500, 502, 503, 507}
