@@ -4,6 +4,7 @@ Fails if there is one. Where nobody can be asked, as without a network, it says 
 is known of a version today does not depend on this tree.
 """
 
+import itertools
 import json
 import re
 import subprocess
@@ -22,7 +23,8 @@ PATIENCE = 60.0
 def pins() -> list[str]:
     """Return every pinned requirement, direct or not."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    direct = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = project["optional-dependencies"].values()
+    direct = [*project["dependencies"], *itertools.chain.from_iterable(extras)]
     indirect = (ROOT / "constraints.txt").read_text().splitlines()
     lines = {line.strip() for line in [*direct, *indirect] if re.match(r"[^#]+==", line)}
     return sorted({re.sub(r"\[.*\]", "", line) for line in lines})
