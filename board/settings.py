@@ -3,7 +3,7 @@
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -102,6 +102,9 @@ class Settings(BaseSettings):
 
     orphan_sweep_seconds: Annotated[float, Field(gt=0)] = 600.0
     """They are looked for this often: all archives are listed for that."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where a worker computes the histograms; the scores are the same."""
 
     deadline_seconds: Annotated[float, Field(gt=0)] = 120.0
     deadline_seconds_per_megavoxel: Annotated[float, Field(ge=0)] = 1.0

@@ -29,6 +29,7 @@ def evaluate_archive(
     floor: Floor,
     *,
     progress: Callable[[int], None],
+    device: str = "cpu",
     threads: int = 1,
 ) -> Evaluation:
     """Score the fields of an archive against a track's held-out statistics.
@@ -40,6 +41,7 @@ def evaluate_archive(
         floor: Distances of fresh real sets from them.
         progress: Called before each field with the number of those that went before; what it
             raises ends the evaluation.
+        device: Where the histograms are computed, "cpu" or "cuda".
         threads: Fields that are worked on at a time.
 
     Raises:
@@ -53,6 +55,6 @@ def evaluate_archive(
             preview.add(field)
             yield field
 
-    statistics = set_statistics(seen(), threads=threads)
+    statistics = set_statistics(seen(), device=device, threads=threads)
     report = compare(held_out, statistics, floor=floor)
     return Evaluation(report, statistics, preview.to_bytes())

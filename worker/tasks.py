@@ -98,6 +98,7 @@ def _score(claim: Claim, settings: Settings) -> None:
             held_out,
             Floor.from_dict(reference.floor),
             progress=progress,
+            device=settings.device,
         )
     with transaction() as session:
         finish_submission(
