@@ -46,8 +46,9 @@ def create(*, name: str, host: bool, days: int | None, read_only: bool, as_json:
 
 @participant.command()
 @click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @on_board
-def revoke(*, name: str) -> None:
+def revoke(*, name: str, as_json: bool) -> None:
     """Revoke every token of a participant, and sign out whoever has signed in with one."""
     from board.database import transaction
     from board.hosting import list_participants, revoke_tokens
@@ -57,4 +58,7 @@ def revoke(*, name: str) -> None:
         if not ids:
             raise click.ClickException(f"There is no participant {name!r}.")
         revoked = revoke_tokens(session, ids[0])
-    click.echo(f"{name}: {revoked} tokens revoked.")
+    if as_json:
+        click.echo(json.dumps({"participant": name, "revoked": revoked}))
+    else:
+        click.echo(f"{name}: {revoked} tokens revoked.")

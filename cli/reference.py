@@ -128,8 +128,9 @@ def build(
 @reference.command()
 @click.argument("content_hash")
 @click.option("--track", type=click.Choice(list(TRACKS)), required=True, help="Its track.")
+@json_option
 @on_board
-def use(*, content_hash: str, track: str) -> None:
+def use(*, content_hash: str, track: str, as_json: bool) -> None:
     """Score a track against a stored reference from now on, given by 12 digits of its hash.
 
     `cosmoboard rescore` then scores what was submitted before.
@@ -139,7 +140,11 @@ def use(*, content_hash: str, track: str) -> None:
 
     with transaction() as session:
         chosen = make_current(session, track, content_hash)
-    click.echo(f"{track}: reference {chosen.content_hash[:12]} ({chosen.label}) is current.")
+    if as_json:
+        told = {"track": track, "content_hash": chosen.content_hash, "label": chosen.label}
+        click.echo(json.dumps(told))
+    else:
+        click.echo(f"{track}: reference {chosen.content_hash[:12]} ({chosen.label}) is current.")
 
 
 def _source(
