@@ -3,8 +3,9 @@
 import logging
 from typing import Any
 
+from billiard.util import get_logger as pool_logger  # type: ignore[import-untyped]
 from celery import Celery, Task
-from celery.signals import setup_logging, task_prerun, worker_process_init
+from celery.signals import celeryd_init, setup_logging, task_prerun, worker_process_init
 
 from board.database import get_engine
 from board.logs import log_about, log_json
@@ -52,9 +53,13 @@ def make_worker(settings: Settings) -> Celery:
     return app
 
 
+@celeryd_init.connect  # type: ignore[untyped-decorator]
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _log_json(**_: Any) -> None:
+    """Log lines of JSON alone: what the pool of processes says and Python's warnings, too."""
     log_json()
+    logging.captureWarnings(capture=True)
+    pool_logger().propagate = True
 
 
 @task_prerun.connect  # type: ignore[untyped-decorator]
