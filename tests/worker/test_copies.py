@@ -9,14 +9,15 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import text, update
+import redis
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import InvalidRequestError
 
 from api.submissions import submission_body
-from board import database, settings
+from board import database, queue, settings
 from board.copy_checks import held_out_copies, waiting_copy_checks
 from board.database import get_engine, transaction
-from board.models import CopyCheck, Submission
+from board.models import CopyCheck, RealFields, Submission
 from board.participants import create_participant
 from board.settings import Settings
 from board.storage import DiskStorage, open_storage
@@ -27,7 +28,7 @@ from board.submissions import (
     visible_submission,
     withdraw_submission,
 )
-from board.sweeper import remove_orphans
+from board.sweeper import remove_orphans, sweep
 from cli.build_reference import build_reference, keep_reference
 from cubes.archive import write_archive
 from cubes.augment import symmetries
@@ -190,6 +191,23 @@ def test_what_was_announced_is_not_announced_again_at_once(board: Settings, tmp_
         assert list(waiting_copy_checks(session, AT_ONCE, AT_ONCE, 3)) == []
 
 
+def test_the_sweeper_has_it_searched_behind_all_that_is_to_be_scored(
+    board: Settings, tmp_path: Path
+) -> None:
+    submission_id = submitted(board, innocent(), tmp_path)
+    queue._producer.cache_clear()
+    sweep(board)
+    with redis.Redis.from_url(board.broker_url) as broker:
+        last = "cosmoboard\x06\x169"  # where the messages of priority 9 are
+        assert not any(str(submission_id).encode() in told for told in broker.lrange(last, 0, -1))
+        sweep(board.model_copy(update={"copy_check_seconds": 0.0}))
+        [message] = [
+            told for told in broker.lrange(last, 0, -1) if str(submission_id).encode() in told
+        ]
+        broker.delete(last)
+    assert queue.COPIES_TASK.encode() in message
+
+
 def test_what_was_found_among_held_out_fields_cannot_be_read_by_mistake(
     board: Settings, tmp_path: Path
 ) -> None:
@@ -201,7 +219,8 @@ def test_what_was_found_among_held_out_fields_cannot_be_read_by_mistake(
 
 def test_real_fields_belong_to_their_reference(board: Settings) -> None:
     hasty = board.model_copy(update={"orphan_hours": 1e-9})
-    storage = DiskStorage(board.data)
-    before = set(storage.archives_older_than(0))
-    remove_orphans(hasty, storage)
-    assert set(storage.archives_older_than(0)) == before
+    with transaction() as session:
+        real_fields = set(session.scalars(select(RealFields.archive_id)))
+    remove_orphans(hasty, DiskStorage(board.data))
+    assert len(real_fields) == 2
+    assert real_fields <= set(DiskStorage(board.data).archives_older_than(0))
