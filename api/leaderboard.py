@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
@@ -15,6 +16,7 @@ from api.negotiation import weights
 from api.problems import problem_responses
 from api.published import published
 from board import leaderboard as board
+from scoring.report import ScoreReport
 
 router = APIRouter(prefix="/leaderboard", tags=["leaderboard"])
 
@@ -99,18 +101,27 @@ def _written(standings: board.Standings, sort: schemas.SortKey, form: Form) -> t
 
 def row_body(row: board.Row) -> schemas.LeaderboardRow:
     """Return what the API says of one line of the board."""
-    report = published(row.report.to_dict())
+    scores, overall, overall_ci95 = _published_scores(row.report)
     return schemas.LeaderboardRow(
         rank=row.rank,
         submission=row.submission,
         method=row.method,
         participant=row.participant,
         baseline=row.baseline,
-        overall=report["overall"],
-        overall_ci95=report["overall_ci95"],
+        overall=overall,
+        overall_ci95=overall_ci95,
         tied_with_leader=row.tied_with_leader,
-        scores=schemas.Scores.model_validate(report),
+        scores=scores,
     )
+
+
+@lru_cache(maxsize=20_000)
+def _published_scores(
+    report: ScoreReport,
+) -> tuple[schemas.Scores, float | None, schemas.Interval | None]:
+    """Return scores, overall and its interval: a report never changes, its row's place does."""
+    found = published(report.to_dict())
+    return schemas.Scores.model_validate(found), found["overall"], found["overall_ci95"]
 
 
 def leaderboard_csv(
