@@ -3,14 +3,15 @@
 import json
 import os
 from collections.abc import Iterator
+from itertools import cycle
 from random import Random
 
 import httpx
 import pytest
 
 from tests.boards import bearer
-from tests.faults import disturbances, points
-from tests.faults.disturbances import Disturbance
+from tests.faults import points
+from tests.faults.disturbances import DISTURBANCES, Disturbance
 from tests.faults.invariants import wait_until_ended
 from tests.faults.points import DIE, DIE_TOGETHER, FREEZE
 from tests.faults.runs import Outcome, Plan, carry_out, random_plan
@@ -29,6 +30,9 @@ STEPS_OF_WORKER = (
     "result committed",
 )
 
+PAIRS = [DISTURBANCES[at : at + 2] for at in range(0, len(DISTURBANCES), 2)]
+"""Two faults from outside at a time."""
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -40,24 +44,26 @@ def all_scored(outcome: Outcome) -> bool:
     return not outcome.losses and set(outcome.ended) == {"scored"}
 
 
-@pytest.mark.parametrize("how", [DIE, DIE_TOGETHER])
-@pytest.mark.parametrize("step", STEPS_OF_WORKER)
-def test_a_worker_may_be_killed_at_every_step(world: World, step: str, how: str) -> None:
-    outcome = carry_out(Plan(step, ("form",), strikes=((step, how),)), world)
+@pytest.mark.parametrize(
+    ("step", "then"), list(zip(points.FORM_POINTS, STEPS_OF_WORKER, strict=True))
+)
+def test_the_api_and_a_worker_may_be_killed_at_every_step_of_a_form(
+    world: World, step: str, then: str
+) -> None:
+    strikes = ((step, DIE), (then, DIE_TOGETHER))
+    outcome = carry_out(Plan(step, ("form",), strikes), world)
     assert all_scored(outcome), outcome
     assert outcome.missed == []
 
 
-@pytest.mark.parametrize("step", points.FORM_POINTS)
-def test_the_api_may_be_killed_at_every_step_of_a_form(world: World, step: str) -> None:
-    outcome = carry_out(Plan(step, ("form",), strikes=((step, DIE),)), world)
-    assert all_scored(outcome), outcome
-    assert outcome.missed == []
-
-
-@pytest.mark.parametrize("step", points.UPLOAD_POINTS)
-def test_the_api_may_be_killed_at_every_step_of_an_upload(world: World, step: str) -> None:
-    outcome = carry_out(Plan(step, ("pieces",), strikes=((step, DIE),)), world)
+@pytest.mark.parametrize(
+    ("step", "then"), list(zip(points.UPLOAD_POINTS, cycle(STEPS_OF_WORKER), strict=False))
+)
+def test_the_api_and_a_scoring_process_may_be_killed_at_every_step_of_an_upload(
+    world: World, step: str, then: str
+) -> None:
+    strikes = ((step, DIE), (then, DIE))
+    outcome = carry_out(Plan(step, ("pieces",), strikes), world)
     assert all_scored(outcome), outcome
     assert outcome.missed == []
 
@@ -71,9 +77,9 @@ def test_a_zombie_that_finishes_after_its_lease_was_taken_changes_nothing(
     assert outcome.missed == []
 
 
-@pytest.mark.parametrize("disturbance", disturbances.DISTURBANCES, ids=lambda it: it.__name__)
-def test_it_outlives_what_comes_from_outside(world: World, disturbance: Disturbance) -> None:
-    outcome = carry_out(Plan("outside", disturbances=((disturbance, 0.2),)), world)
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " and ".join(it.__name__ for it in pair))
+def test_it_outlives_what_comes_from_outside(world: World, pair: tuple[Disturbance, ...]) -> None:
+    outcome = carry_out(Plan("outside", disturbances=tuple((it, 0.2) for it in pair)), world)
     assert all_scored(outcome), outcome
 
 
