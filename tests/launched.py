@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,5 +141,4 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 
 def copied(first_run: FirstRun, target: Path) -> Path:
     """Copy the folder of the first run."""
-    subprocess.run(["cp", "-a", first_run.folder, target], check=True)
-    return target
+    return Path(shutil.copytree(first_run.folder, target, symlinks=True))

@@ -1,7 +1,6 @@
 """`cosmoboard up`, all of it: from nothing to a scored board, and through every kill."""
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -17,7 +16,7 @@ from cli.launch import endpoints, services
 from cli.launch.stores import start_stores
 from cli.launch.supervisor import Supervisor
 from cubes.demo import DEMO_TRACKS
-from tests.launched import FirstRun, Up, copied, first_run
+from tests.launched import NO_SEARCHES, FirstRun, Up, copied, first_run
 from tests.processes import eventually, running
 
 __all__ = ["first_run"]
@@ -42,8 +41,10 @@ def unscored_copy(copy: Path) -> Path:
         endpoint = endpoints.recorded_endpoint(copy, "postgres")
         supervisor.start(services.postgres(copy, endpoint))
         with psycopg.connect(endpoints.database_url(endpoint)) as connection:
+            submitted = connection.execute("SELECT id FROM submissions").fetchall()
             connection.execute("TRUNCATE submissions CASCADE")
-    shutil.rmtree(copy / "archives")
+    for (submission_id,) in submitted:
+        (copy / "archives" / f"{submission_id}.npz").unlink()
     return copy
 
 
@@ -52,7 +53,7 @@ def start() -> Iterator[Callable[..., Up]]:
     started: list[Up] = []
 
     def start(folder: Path, *words: str, **variables: str) -> Up:
-        started.append(Up(folder, *words, **variables))
+        started.append(Up(folder, *words, **NO_SEARCHES, **variables))
         return started[-1]
 
     yield start
@@ -65,7 +66,7 @@ def start() -> Iterator[Callable[..., Up]]:
 def board(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A board that is served on a copy of the folder of the first run, until SIGTERM."""
     folder = copied(first_run, tmp_path_factory.mktemp("served") / "data")
-    up = Up(folder)
+    up = Up(folder, **NO_SEARCHES)
     try:
         yield up.serving()
         up.process.terminate()
