@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -140,5 +139,6 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 
 
 def copied(first_run: FirstRun, target: Path) -> Path:
-    """Copy the folder of the first run."""
-    return Path(shutil.copytree(first_run.folder, target, symlinks=True))
+    """Copy the folder of the first run, with its owners."""
+    subprocess.run(["cp", "-a", ".", target], cwd=first_run.folder, check=True)
+    return target
