@@ -89,6 +89,14 @@ def random_plan(seed: str) -> Plan:
 
 def carry_out(plan: Plan, world: World) -> Outcome:
     """Submit, strike, wait until all has ended, and look for losses."""
+    try:
+        return _outcome(plan, world)
+    finally:  # what is left would be in the way of the next run, whose archives may be the same
+        points.disarm(world.points)
+        _empty(world)
+
+
+def _outcome(plan: Plan, world: World) -> Outcome:
     random = Random(plan.seed)
     archives = [unique_archive(random) for _ in plan.routes]
     for point, how in plan.strikes:
@@ -117,11 +125,9 @@ def carry_out(plan: Plan, world: World) -> Outcome:
     seconds = time.monotonic() - began
     missed = points.disarm(world.points)
     found += losses(world, accepted)
-    outcome = Outcome(
+    return Outcome(
         plan.seed, plan.faults, missed, outcomes(list(accepted)), round(seconds, 2), found
     )
-    _empty(world)
-    return outcome
 
 
 def _disturb(disturbance: Disturbance, delay: float, world: World, random: Random) -> None:

@@ -77,10 +77,6 @@ def test_a_zombie_that_finishes_after_its_lease_was_taken_changes_nothing(
     assert outcome.missed == []
 
 
-@pytest.mark.skipif(
-    "COSMOBOARD_TEST_FAULTS" not in os.environ,
-    reason="takes minutes: COSMOBOARD_TEST_FAULTS=1 runs it",
-)
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " and ".join(it.__name__ for it in pair))
 def test_it_outlives_what_comes_from_outside(world: World, pair: tuple[Disturbance, ...]) -> None:
     outcome = carry_out(Plan("outside", disturbances=tuple((it, 0.2) for it in pair)), world)
