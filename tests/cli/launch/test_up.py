@@ -126,8 +126,7 @@ def test_a_killed_service_comes_back_and_nothing_accepted_is_lost(board: Up, vic
     os.kill(before, signal.SIGKILL)
 
     assert eventually(lambda: board.pid(victim) != before)
-    # What a lost broker held is announced anew after 30 s, or twice that if it was lost again.
-    assert eventually(lambda: board.state(submission, token) == "scored", 90)
+    assert eventually(lambda: board.state(submission, token) == "scored", 60)
     assert board.url == url
     assert f"The {victim} stopped (killed by SIGKILL); it is started again" in board.said()
 
