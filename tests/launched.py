@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,3 +144,14 @@ def copied(first_run: FirstRun, target: Path) -> Path:
     """Copy the folder of the first run, with its owners."""
     subprocess.run(["cp", "-a", ".", target], cwd=first_run.folder, check=True)
     return target
+
+
+@contextmanager
+def served_copy(first_run: FirstRun, target: Path) -> Iterator[Up]:
+    """Serve a copy of the folder of the first run, without searches, until SIGINT."""
+    up = Up(copied(first_run, target), **NO_SEARCHES)
+    try:
+        yield up.serving()
+        up.stop()
+    finally:
+        up.process.kill()

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_play
 from board.database import make_engine
 from cli.launch import endpoints
 from tests.boards import Board
-from tests.launched import NO_SEARCHES, FirstRun, Up, copied, first_run
+from tests.launched import FirstRun, Up, first_run, served_copy
 
 __all__ = ["first_run"]
 
@@ -24,13 +24,8 @@ DESKTOP, PHONE = (1280, 900), (390, 844)
 @pytest.fixture(scope="session")
 def up(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """The whole service, the baseline's submissions scored."""
-    folder = copied(first_run, tmp_path_factory.mktemp("browser") / "data")
-    up = Up(folder, **NO_SEARCHES)
-    try:
-        yield up.serving()
-        up.stop()
-    finally:
-        up.process.kill()
+    with served_copy(first_run, tmp_path_factory.mktemp("browser") / "data") as up:
+        yield up
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from api.reference import markdown_of
 from board.models import STATES
 from cubes.errors import ArchiveError
 from cubes.tracks import TRACKS
-from tests.launched import NO_SEARCHES, FirstRun, Up, copied, environment, first_run
+from tests.launched import FirstRun, Up, environment, first_run, served_copy
 
 __all__ = ["first_run"]
 
@@ -33,13 +33,8 @@ make() { command make --dry-run -C "$ROOT" "$@" > /dev/null; }  # the test has b
 @pytest.fixture(scope="module")
 def up(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """The board that the pages are about, in `data` of the folder in which they are followed."""
-    folder = copied(first_run, tmp_path_factory.mktemp("docs") / "data")
-    up = Up(folder, **NO_SEARCHES)
-    try:
-        yield up.serving()
-        up.stop()
-    finally:
-        up.process.kill()
+    with served_copy(first_run, tmp_path_factory.mktemp("docs") / "data") as up:
+        yield up
 
 
 @pytest.mark.parametrize("page", ["quick-start", "submit", "host"])
