@@ -137,7 +137,7 @@ def _p_values(session: Session, leader: int) -> dict[int, float]:
     rows = session.execute(
         select(Comparison.other_id, Comparison.p).where(Comparison.leader_id == leader)
     )
-    return {other: p for other, p in rows}  # noqa: C416
+    return dict(rows.tuples().all())
 
 
 def _leave_outs(session: Session, score_ids: Sequence[int]) -> dict[int, LeaveOut]:

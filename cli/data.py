@@ -45,7 +45,7 @@ def data() -> None:
     epilog="""\b
 Examples:
   cosmoboard data simulate --seeds 10000-10029 --out data/train-256
-  cosmoboard data simulate --seeds 1 --side 64 --out /tmp/small
+  cosmoboard data simulate --seeds 1 --side 64 --out data/small
 
 A cube of 256³ takes about 5 minutes of one core and 6 GiB of memory; a GPU that JAX finds is used.
 Cubes that the folder holds are left as they are, so an interrupted run goes on where it was. The
