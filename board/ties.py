@@ -137,7 +137,7 @@ def _p_values(session: Session, leader: int) -> dict[int, float]:
     rows = session.execute(
         select(Comparison.other_id, Comparison.p).where(Comparison.leader_id == leader)
     )
-    return dict(rows.tuples().all())
+    return {row.other_id: row.p for row in rows}
 
 
 def _leave_outs(session: Session, score_ids: Sequence[int]) -> dict[int, LeaveOut]:
