@@ -15,11 +15,12 @@ from api.problems import RequestError
 from api.upload_files import UploadFile, UploadFolder
 from board.database import transaction
 from board.errors import DuplicateArchiveError, WrongStateError
+from board.lifecycle import mark_announced
 from board.models import Submission
 from board.queue import announce
 from board.settings import Settings
 from board.storage import Storage
-from board.submissions import StoredArchive, mark_announced
+from board.submissions import StoredArchive
 from board.uploads import cancel_upload, is_older_than, open_uploads, queue_upload, refuse_upload
 from cubes.archive import ArchiveError, inspect_archive
 from cubes.tracks import TRACKS

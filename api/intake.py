@@ -12,6 +12,7 @@ from api.problems import RequestError
 from board.database import transaction
 from board.errors import BoardError
 from board.keeping import keeping, require_room
+from board.lifecycle import mark_announced
 from board.models import Participant
 from board.queue import announce
 from board.settings import Settings
@@ -20,7 +21,6 @@ from board.submissions import (
     NewSubmission,
     StoredArchive,
     create_submission,
-    mark_announced,
     require_submittable,
     submission_of_key,
 )

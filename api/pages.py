@@ -23,17 +23,12 @@ from api.render import HERE, render, render_part
 from api.results import result_of
 from api.submissions import submission_body
 from board.leaderboard import Standings, standings
+from board.lifecycle import withdraw_submission
 from board.models import Reference as HeldOut
 from board.participants import used_today
 from board.references import list_references
 from board.snapshots import list_snapshots
-from board.submissions import (
-    count_waiting,
-    own_submission,
-    submissions_of,
-    visible_submission,
-    withdraw_submission,
-)
+from board.submissions import count_waiting, own_submission, submissions_of, visible_submission
 from cubes.tracks import TRACKS
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

@@ -33,6 +33,7 @@ from board.copy_checks import found_copies, held_out_copies
 from board.database import transaction
 from board.errors import InvalidSubmissionError
 from board.estimates import estimate_seconds, waiting_reason
+from board.lifecycle import withdraw_submission
 from board.models import Submission
 from board.submissions import (
     describe_submission,
@@ -40,7 +41,6 @@ from board.submissions import (
     queue_position,
     submissions_of,
     visible_submission,
-    withdraw_submission,
 )
 
 router = APIRouter(prefix="/submissions", tags=["submissions"])

@@ -224,14 +224,9 @@ class Filler:
 
     def add(self, count: int) -> None:
         """Score so many more submissions."""
+        from board.lifecycle import claim_submission, finish_submission
         from board.participants import create_participant
-        from board.submissions import (
-            StoredArchive,
-            claim_submission,
-            create_submission,
-            describe_submission,
-            finish_submission,
-        )
+        from board.submissions import StoredArchive, create_submission, describe_submission
 
         with Session(self._engine) as session, session.begin():
             for i in range(self._made, self._made + count):

@@ -5,13 +5,12 @@ table knows what waits, the broker only wakes workers. What was found among held
 the host alone.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,9 @@ from board.references import StoredFields, stored_fields
 
 Evidence = list[dict[str, Any]]
 """One object a copy, as `cubes.copies.Copy` makes it."""
+
+_UNDER_WAY = timedelta(minutes=1)
+"""For so long a search that was announced is awaited; most take a quarter of it."""
 
 
 @dataclass(frozen=True)
@@ -92,38 +94,50 @@ def record_copies(
     )
 
 
-def waiting_copy_checks(
-    session: Session, after: timedelta, resend: timedelta, max_attempts: int, limit: int = 20
-) -> Sequence[UUID]:
-    """Return submissions that are to be searched, and count them as announced from now on.
+def next_copy_check(
+    session: Session, after: timedelta, resend: timedelta, max_attempts: int
+) -> UUID | None:
+    """Return the submission that is to be searched next, and count it as announced from now on.
+
+    None while another search is under way, or a submission waits to be scored: a search takes a
+    worker process many times as long as a score does, and must not hold up any.
 
     Args:
         session: The board.
-        after: How long ago they must have been scored.
-        resend: How long ago they must have been announced, if they were.
-        max_attempts: Those that were begun so often are given up.
-        limit: The most to return.
+        after: How long ago it must have been scored.
+        resend: How long ago it must have been announced, if it was.
+        max_attempts: What was begun so often is given up.
     """
     now = func.clock_timestamp()
-    waiting = (
+    open_checks = (
+        CopyCheck.checked_at.is_(None),
+        CopyCheck.attempts < max_attempts,
+        Submission.state == "scored",
+    )
+    of_submission = Submission.id == CopyCheck.submission_id
+    is_busy = or_(
+        exists().where(Submission.state == "queued"),
+        exists().where(*open_checks, of_submission, CopyCheck.announced_at >= now - _UNDER_WAY),
+    )
+    due = (
         select(CopyCheck.submission_id)
-        .join(Submission, Submission.id == CopyCheck.submission_id)
+        .join(Submission, of_submission)
         .where(
-            CopyCheck.checked_at.is_(None),
-            CopyCheck.attempts < max_attempts,
-            Submission.state == "scored",
+            *open_checks,
             Submission.finished_at <= now - after,
             or_(CopyCheck.announced_at.is_(None), CopyCheck.announced_at < now - resend),
         )
         .order_by(Submission.finished_at)
-        .limit(limit)
+        .limit(1)
     )
-    return session.scalars(
+    if session.scalar(select(is_busy)):
+        return None
+    return session.scalar(
         update(CopyCheck)
-        .where(CopyCheck.submission_id.in_(waiting.scalar_subquery()))
+        .where(CopyCheck.submission_id == due.scalar_subquery())
         .values(announced_at=now)
         .returning(CopyCheck.submission_id)
-    ).all()
+    )
 
 
 def found_copies(session: Session, submission_id: UUID) -> FoundCopies | None:

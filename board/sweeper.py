@@ -8,14 +8,14 @@ from datetime import timedelta
 from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
-from board.copy_checks import waiting_copy_checks
+from board.copy_checks import next_copy_check
 from board.database import get_engine
 from board.keeping import Keeping, is_kept, keeping
+from board.lifecycle import mark_announced, requeue_expired, unannounced
 from board.models import RealFields, Reference, Submission
 from board.queue import announce, announce_copy_check
 from board.settings import Settings
 from board.storage import Storage
-from board.submissions import mark_announced, requeue_expired, unannounced
 from board.ties import compare_with_leader
 
 _log = logging.getLogger(__name__)
@@ -74,22 +74,21 @@ def _sweep(connection: Connection, settings: Settings) -> int:
         announced += 1
         with Session(connection) as session, session.begin():
             mark_announced(session, submission_id)
-    _announce_copy_checks(connection, settings)
+    _announce_copy_check(connection, settings)
     _compare_with_leaders(connection)
     return announced
 
 
-def _announce_copy_checks(connection: Connection, settings: Settings) -> None:
-    """Have scored submissions searched for copies, and those again whose search never ended."""
+def _announce_copy_check(connection: Connection, settings: Settings) -> None:
+    """Have the next scored submission searched for copies."""
     after, resend = (
         timedelta(seconds=seconds)
         for seconds in (settings.copy_check_seconds, settings.resend_copy_check_seconds)
     )
     with Session(connection) as session, session.begin():
-        waiting = waiting_copy_checks(session, after, resend, settings.max_attempts)
-    for submission_id in waiting:
-        if not announce_copy_check(submission_id):
-            break
+        submission_id = next_copy_check(session, after, resend, settings.max_attempts)
+    if submission_id is not None:
+        announce_copy_check(submission_id)
 
 
 def _compare_with_leaders(connection: Connection) -> None:

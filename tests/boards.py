@@ -16,18 +16,11 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from board.database import make_engine, migrate
+from board.lifecycle import claim_submission, fail_submission, finish_submission, renew_lease
 from board.models import Submission
 from board.participants import create_participant, issue_token
 from board.references import NewReference, add_reference, current_reference
-from board.submissions import (
-    StoredArchive,
-    claim_submission,
-    create_submission,
-    describe_submission,
-    fail_submission,
-    finish_submission,
-    renew_lease,
-)
+from board.submissions import StoredArchive, create_submission, describe_submission
 from cubes.archive import write_archive
 from cubes.tracks import TRACKS
 from scoring.report import Floor, Level, ScoreReport, StatisticScore

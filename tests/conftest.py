@@ -15,9 +15,12 @@ FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 
 
 def pytest_configure() -> None:
-    """Let the processes that tests start heed Ctrl-C, even if this run is in the background."""
+    """Let the processes that tests start heed Ctrl-C and hangups, even if this run need not."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # Handlers, unlike what is ignored, do not pass on to other programs.
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

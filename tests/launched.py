@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from baseline.shipped import SAMPLES
+from cli.launch.endpoints import free_port
 from tests.processes import eventually
 
 COSMOBOARD = Path(sys.executable).with_name("cosmoboard")
@@ -141,8 +142,16 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 
 
 def copied(first_run: FirstRun, target: Path) -> Path:
-    """Copy the folder of the first run, with its owners."""
+    """Copy the folder of the first run, with its owners, but with ports of its own.
+
+    Copies have the same passwords, so that one could be served from the other's database.
+    """
     subprocess.run(["cp", "-a", ".", target], cwd=first_run.folder, check=True)
+    record = target / "services.json"
+    services = json.loads(record.read_text())
+    for service in services.values():
+        service["port"] = free_port()
+    record.write_text(json.dumps(services))
     return target
 
 

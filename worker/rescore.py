@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from board.database import transaction
+from board.lifecycle import add_score
 from board.models import Reference, Score, Submission, SubmissionStatistics
 from board.references import current_reference, held_out_statistics
-from board.submissions import add_score
 from scoring import SCORER_VERSION, Floor, SetStatistics, compare
 
 _log = logging.getLogger(__name__)

@@ -9,11 +9,7 @@ from uuid import UUID
 from board.copy_checks import begin_copy_check, open_copy_check, record_copies
 from board.database import transaction
 from board.errors import BoardError, LeaseLostError
-from board.queue import COPIES_TASK, RESCORE_TASK, SCORE_TASK
-from board.references import current_reference, held_out_statistics
-from board.settings import Settings, get_settings
-from board.storage import open_storage
-from board.submissions import (
+from board.lifecycle import (
     Claim,
     claim_submission,
     fail_submission,
@@ -21,6 +17,10 @@ from board.submissions import (
     release_submission,
     renew_lease,
 )
+from board.queue import COPIES_TASK, RESCORE_TASK, SCORE_TASK
+from board.references import current_reference, held_out_statistics
+from board.settings import Settings, get_settings
+from board.storage import open_storage
 from cubes.archive import ArchiveError
 from cubes.tracks import TRACKS
 from scoring import Floor, SetStatistics

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.problems import PROBLEMS
-from board.submissions import claim_submission
+from board.lifecycle import claim_submission
 from tests.boards import bearer, form
 from tests.servers import Server
 

@@ -23,10 +23,10 @@ from sqlalchemy.exc import InvalidRequestError
 
 from board import database, settings
 from board.copy_checks import begin_copy_check, open_copy_check, record_copies
+from board.lifecycle import claim_submission, finish_submission
 from board.models import RealFields, Reference
 from board.references import held_out_statistics
 from board.storage import open_storage
-from board.submissions import claim_submission, finish_submission
 from cli.build_reference import build_reference, keep_reference
 from cubes.archive import read_fields, write_archive
 from cubes.content_hash import content_hash

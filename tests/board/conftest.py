@@ -93,3 +93,15 @@ def make_submission(
         StoredArchive(uuid4(), uuid4().hex * 2, 1000),
         limit,
     )
+
+
+def reload(session: Session, submission: Submission) -> Submission:
+    """Return the submission as the database has it now."""
+    session.refresh(submission)
+    return submission
+
+
+@pytest.fixture
+def submission(session: Session) -> Submission:
+    make_reference(session)
+    return make_submission(session, make_participant(session))

@@ -20,19 +20,13 @@ from board.backup import restore_backup, write_backup
 from board.backup_manifest import BackupError, Manifest, read_manifest
 from board.backup_tables import kept_tables, newest_revision
 from board.database import get_engine, make_engine, migrate, transaction
+from board.lifecycle import claim_submission, fail_submission, finish_submission
 from board.models import Comparison, CopyCheck, RealFields, Reference, Score
 from board.participants import create_participant, issue_token
 from board.settings import Settings
 from board.snapshots import keep_snapshot
 from board.storage import DiskStorage, Storage, open_storage
-from board.submissions import (
-    StoredArchive,
-    claim_submission,
-    create_submission,
-    describe_submission,
-    fail_submission,
-    finish_submission,
-)
+from board.submissions import StoredArchive, create_submission, describe_submission
 from board.uploads import open_upload
 from tests.board.conftest import make_reference, report
 from tests.buckets import local_bucket

@@ -7,8 +7,8 @@ from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from board.estimates import estimate_seconds, waiting_reason
+from board.lifecycle import claim_submission, finish_submission, release_submission
 from board.models import Submission
-from board.submissions import claim_submission, finish_submission, release_submission
 from tests.board.conftest import make_participant, make_reference, make_submission, report
 
 LEASE = timedelta(seconds=15)

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from board.database import transaction
 from board.errors import StorageLimitError
 from board.keeping import Keeping, keeping, require_room
+from board.lifecycle import withdraw_submission
 from board.models import Submission
 from board.settings import Settings
 from board.storage import DiskStorage
-from board.submissions import withdraw_submission
 from board.sweeper import remove_orphans
 from tests.board.conftest import make_participant, make_reference, make_submission
 

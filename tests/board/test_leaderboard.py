@@ -6,8 +6,8 @@ from uuid import uuid4
 from sqlalchemy.orm import Session
 
 from board.leaderboard import REAL_CUBES, Row, best_rows, leaderboard, ranked, standings
+from board.lifecycle import add_score, claim_submission, finish_submission, withdraw_submission
 from board.models import Submission
-from board.submissions import add_score, claim_submission, finish_submission, withdraw_submission
 from scoring.report import SCORER_VERSION, ScoreReport
 from tests.board.conftest import make_participant, make_reference, make_submission, report
 

@@ -11,10 +11,10 @@ from sqlalchemy import func, text, update
 
 from board import queue
 from board.database import get_engine, transaction
+from board.lifecycle import claim_submission
 from board.models import Submission
 from board.settings import Settings
 from board.storage import DiskStorage, Storage
-from board.submissions import claim_submission
 from board.sweeper import remove_orphans, sweep
 from tests.board.conftest import make_participant, make_reference, make_submission
 

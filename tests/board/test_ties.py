@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from board.errors import NotComparableError
 from board.leaderboard import leaderboard
+from board.lifecycle import claim_submission, finish_submission
 from board.models import Reference, Submission
-from board.submissions import claim_submission, finish_submission
 from board.ties import compare_scores, compare_with_leader, contest, tied_with_leader
 from scoring.report import LeaveOut
 from tests.board.conftest import make_participant, make_reference, make_submission, report

@@ -10,13 +10,14 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 import redis
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import InvalidRequestError
 
 from api.submissions import submission_body
 from board import database, queue, settings
-from board.copy_checks import held_out_copies, waiting_copy_checks
+from board.copy_checks import held_out_copies, next_copy_check, record_copies
 from board.database import get_engine, transaction
+from board.lifecycle import withdraw_submission
 from board.models import CopyCheck, RealFields, Submission
 from board.participants import create_participant
 from board.settings import Settings
@@ -26,7 +27,6 @@ from board.submissions import (
     create_submission,
     describe_submission,
     visible_submission,
-    withdraw_submission,
 )
 from board.sweeper import remove_orphans, sweep
 from cli.build_reference import build_reference, keep_reference
@@ -40,6 +40,7 @@ from tests.references import field_source
 TRACK = "3d-32"
 TURN = symmetries(3)[29]
 AT_ONCE = timedelta(0)
+AN_HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +81,8 @@ def check_copies(submission_id: UUID) -> None:
     tasks.check_copies(str(submission_id))
 
 
-def submitted(board: Settings, fields: list[np.ndarray], tmp_path: Path) -> UUID:
-    """Submit fields as the API does, and score them."""
+def queued(board: Settings, fields: list[np.ndarray], tmp_path: Path) -> UUID:
+    """Submit fields as the API does."""
     storage, submission_id = DiskStorage(board.data), uuid4()
     with storage.stage() as staged:
         write_archive(staged, [field.astype(np.float32) for field in fields])
@@ -91,10 +92,34 @@ def submitted(board: Settings, fields: list[np.ndarray], tmp_path: Path) -> UUID
         new = describe_submission({"track": TRACK, "method": "copies"})
         stored = StoredArchive(submission_id, uuid4().hex * 2, 1000)
         create_submission(session, participant, new, stored, 1000)
-    from worker.tasks import score_submission
-
-    score_submission(str(submission_id))
     return submission_id
+
+
+def score(submission_id: UUID) -> None:
+    from worker import tasks
+
+    tasks.score_submission(str(submission_id))
+
+
+def submitted(board: Settings, fields: list[np.ndarray], tmp_path: Path) -> UUID:
+    submission_id = queued(board, fields, tmp_path)
+    score(submission_id)
+    return submission_id
+
+
+def end_search(submission_id: UUID) -> None:
+    with transaction() as session:
+        record_copies(session, submission_id, [], [])
+
+
+def long_ago(submission_id: UUID) -> None:
+    """Say that the search was announced a quarter of an hour ago."""
+    with transaction() as session:
+        session.execute(
+            update(CopyCheck)
+            .where(CopyCheck.submission_id == submission_id)
+            .values(announced_at=func.clock_timestamp() - timedelta(minutes=15))
+        )
 
 
 def body(submission_id: UUID):
@@ -102,9 +127,9 @@ def body(submission_id: UUID):
         return submission_body(session, visible_submission(session, submission_id, None))
 
 
-def waiting() -> list[UUID]:
+def next_search(after: timedelta = AT_ONCE, resend: timedelta = AN_HOUR) -> UUID | None:
     with transaction() as session:
-        return list(waiting_copy_checks(session, AT_ONCE, timedelta(hours=1), 3))
+        return next_copy_check(session, after, resend, 3)
 
 
 def test_copies_are_flagged_after_the_score_which_stays(board: Settings, tmp_path: Path) -> None:
@@ -121,7 +146,7 @@ def test_copies_are_flagged_after_the_score_which_stays(board: Settings, tmp_pat
     submission_id = submitted(board, fields, tmp_path)
     scored = body(submission_id)
     assert scored.copy_search is None
-    assert submission_id in waiting()
+    assert next_search() == submission_id
     check_copies(submission_id)
 
     searched = body(submission_id)
@@ -142,7 +167,7 @@ def test_copies_are_flagged_after_the_score_which_stays(board: Settings, tmp_pat
     with transaction() as session:
         [secret] = held_out_copies(session, submission_id)
     assert (secret["field"], secret["original"], secret["source"]) == (25, 1, "held-out")
-    assert submission_id not in waiting()
+    assert next_search() is None
 
 
 def test_what_everybody_sees_does_not_depend_on_held_out_fields(board: Settings) -> None:
@@ -171,24 +196,45 @@ def test_a_search_that_never_ends_is_begun_three_times(board: Settings, tmp_path
                 .where(CopyCheck.submission_id == submission_id)
                 .values(announced_at=None)
             )
-        assert waiting() == [submission_id]
+        assert next_search() == submission_id
         with pytest.raises(Exception, match="is missing"):
             check_copies(submission_id)
-    assert waiting() == []
+    assert next_search() is None
     assert body(submission_id).copy_search is None
 
 
 def test_what_was_announced_is_not_announced_again_at_once(board: Settings, tmp_path: Path) -> None:
     submission_id = submitted(board, innocent(), tmp_path)
-    with transaction() as session:
-        early = waiting_copy_checks(session, timedelta(hours=1), timedelta(hours=1), 3)
-    assert list(early) == []
-    assert waiting() == [submission_id]
-    assert waiting() == []
+    assert next_search(after=AN_HOUR) is None
+    assert next_search() == submission_id
+    assert next_search() is None
+    long_ago(submission_id)
+    assert next_search() is None
+    assert next_search(resend=timedelta(minutes=2)) == submission_id
+    long_ago(submission_id)
     with transaction() as session:
         withdraw_submission(session, session.get(Submission, submission_id))
-    with transaction() as session:
-        assert list(waiting_copy_checks(session, AT_ONCE, AT_ONCE, 3)) == []
+    assert next_search(resend=AT_ONCE) is None
+
+
+def test_one_is_searched_at_a_time(board: Settings, tmp_path: Path) -> None:
+    """However many worker processes there are, one at most does not score."""
+    one, two = (submitted(board, innocent(), tmp_path) for _ in range(2))
+    assert next_search() == one
+    assert next_search() is None
+    end_search(one)
+    assert next_search() == two
+    end_search(two)
+
+
+def test_none_is_searched_while_another_waits_to_be_scored(board: Settings, tmp_path: Path) -> None:
+    submission_id = submitted(board, innocent(), tmp_path)
+    waiting = queued(board, innocent(), tmp_path)
+    assert next_search() is None
+    score(waiting)
+    assert next_search() == submission_id
+    for searched in (submission_id, waiting):
+        end_search(searched)
 
 
 def test_the_sweeper_has_it_searched_behind_all_that_is_to_be_scored(

@@ -11,16 +11,11 @@ from sqlalchemy import text
 from board import database, settings
 from board.database import get_engine, transaction
 from board.errors import NoReferenceError
+from board.lifecycle import claim_submission, finish_submission
 from board.models import Score, SubmissionStatistics
 from board.participants import create_participant
 from board.references import add_reference
-from board.submissions import (
-    StoredArchive,
-    claim_submission,
-    create_submission,
-    describe_submission,
-    finish_submission,
-)
+from board.submissions import StoredArchive, create_submission, describe_submission
 from cli.build_reference import demo_reference
 from scoring import SetStatistics, compare
 from scoring.report import Floor

@@ -11,6 +11,7 @@ from sqlalchemy import func, text, update
 
 from board import database, settings
 from board.database import get_engine, transaction
+from board.lifecycle import requeue_expired, withdraw_submission
 from board.models import Submission
 from board.participants import INFRASTRUCTURE, create_participant
 from board.references import add_reference
@@ -20,9 +21,7 @@ from board.submissions import (
     StoredArchive,
     create_submission,
     describe_submission,
-    requeue_expired,
     visible_submission,
-    withdraw_submission,
 )
 from cli.build_reference import demo_reference
 from cubes.archive import write_archive
