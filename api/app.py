@@ -12,13 +12,10 @@ from fastapi.concurrency import run_in_threadpool
 
 from api import (
     health,
-    host_pages,
     leaderboard,
     metrics,
     openapi,
-    pages,
     participants,
-    sign_in,
     snapshots,
     statistics,
     submissions,
@@ -27,9 +24,10 @@ from api import (
 )
 from api.complete_upload import tend_uploads
 from api.middleware import FixedHeaders, Lingering, RequestLog
+from api.pages import host, sign_in, visitors
+from api.pages.render import error_page
 from api.problems import answer_with_problems, problem_responses
 from api.rate_limit import RateLimit
-from api.render import error_page
 from api.upload_files import UploadFolder
 from board.logs import log_json
 from board.settings import get_settings
@@ -80,8 +78,8 @@ def routed_app() -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(sign_in.router)
-    app.include_router(host_pages.router)
-    pages.add_pages(app)
+    app.include_router(host.router)
+    visitors.add_pages(app)
     openapi.describe(app)
     return app
 

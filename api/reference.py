@@ -184,7 +184,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 def markdown_of(document: Mapping[str, Any]) -> str:
     """Return the reference as Markdown: what docs/api.md holds."""
-    from api.render import render_part
+    from api.pages.render import render_part
 
     return str(render_part("reference.md", reference=reference(document)))
 

@@ -77,10 +77,24 @@ def serving(processes: int, track: str) -> Iterator[Place]:
         children.start(services.api(dict(os.environ), port))
         while not queue.workers_at_work():
             time.sleep(0.1)
+        wait_until_idle(folder)
         try:
             yield Place(folder, f"http://{endpoints.HOST}:{port}", token)
         finally:
             database.get_engine().dispose()
+
+
+def wait_until_idle(folder: Path) -> None:
+    """Wait until all worker processes have compiled and planned, which takes seconds of each."""
+
+    def spent() -> float:
+        times = [process.cpu_times() for process in marked_processes(folder, ("worker",))]
+        return sum(taken.user + taken.system for taken in times)
+
+    before, now = -1.0, 0.0
+    while now - before > 0.1:
+        time.sleep(2)
+        before, now = now, spent()
 
 
 def queue_set(place: Place, track: str, count: int) -> None:

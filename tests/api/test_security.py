@@ -1,6 +1,6 @@
 """What an attacker tries: with whose rights, through which header, by whose browser.
 
-Signing in itself (cookies, proof of origin, where one ends up) is in test_sign_in.py.
+Signing in itself (cookies, proof of origin, where one ends up) is in pages/test_sign_in.py.
 """
 
 import http.client

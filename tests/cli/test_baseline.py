@@ -14,24 +14,23 @@ def invoke(*arguments):
     return CliRunner().invoke(main, ["baseline", *map(str, arguments)])
 
 
-def test_training_leaves_weights_a_state_and_a_log_and_goes_on(tmp_path):
-    arguments = ["train", "--stage", "m3", "--folder", tmp_path, "--fields", 2]
-    first = invoke(*arguments, "--iterations", 1)
+def train(folder, iterations, *options):
+    words = ("--stage", "m3", "--folder", folder, "--fields", 2, "--iterations", iterations)
+    return invoke("train", *words, *options)
+
+
+def test_training_goes_on_in_its_folder_and_with_its_seed_alone(tmp_path):
+    first = train(tmp_path, 1)
     assert first.exit_code == 0, first.output
     assert "best.safetensors" in first.stderr
-    second = invoke(*arguments, "--iterations", 2)
+    refused = train(tmp_path, 2, "--seed", 1)
+    assert refused.exit_code == 1
+    assert "use another folder" in refused.stderr
+    second = train(tmp_path, 2)
     assert second.exit_code == 0, second.output
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["iteration"] for line in lines] == [1, 2]
     assert all(set(line["scores"]) >= {"psd", "mass", "peak"} for line in lines)
-
-
-def test_a_folder_of_another_seed_is_refused(tmp_path):
-    arguments = ["train", "--stage", "m3", "--folder", tmp_path, "--fields", 2, "--iterations", 1]
-    assert invoke(*arguments).exit_code == 0
-    refused = invoke(*arguments, "--seed", 1)
-    assert refused.exit_code == 1
-    assert "use another folder" in refused.stderr
 
 
 @pytest.mark.parametrize("model", ["lognormal", "clipped-gaussian"])

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from api.browser import Form, FormHost
 from api.deps import Asker, SessionDep
-from api.pages import to_sign_in
+from api.pages.render import render
+from api.pages.visitors import to_sign_in
 from api.problems import RequestError
-from api.render import render
 from api.snapshots import take_snapshot
 from api.submissions import submission_body
 from board.errors import InvalidSubmissionError

@@ -14,10 +14,10 @@ from markupsafe import Markup, escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import schemas
-from api.bars import score_interval, share_bar
 from api.browser import COOKIE, SAFE_METHODS, csrf_token, participant_of_cookie
 from api.kept import kept
 from api.negotiation import weights
+from api.pages.bars import score_interval, share_bar
 from board.models import Participant
 
 HERE = Path(__file__).parent

@@ -9,13 +9,13 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.bars import Bar, score_bars, share_bar
-from api.findings import findings
 from api.kept import kept
 from api.leaderboard import row_body
-from api.plots import Plot, statistic_plot
+from api.pages.bars import Bar, score_bars, share_bar
+from api.pages.findings import findings
+from api.pages.plots import Plot, statistic_plot
+from api.pages.render import STATISTICS, render_part
 from api.published import published
-from api.render import STATISTICS, render_part
 from api.statistics import submission_statistics
 from board.copy_checks import held_out_copies
 from board.database import transaction

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from board.models import Submission
-from tests.api.test_sign_in import csrf_of, sign_in
+from tests.api.pages.test_sign_in import csrf_of, sign_in
 from tests.boards import bearer
 
 

@@ -1,6 +1,6 @@
 """What the pages say of a diagnosis."""
 
-from api.findings import findings
+from api.pages.findings import findings
 from api.schemas import StatisticDiagnosis, StatisticView, Summary
 
 

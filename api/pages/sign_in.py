@@ -17,8 +17,8 @@ from api.browser import (
     require_csrf,
 )
 from api.deps import Asker
+from api.pages.render import render
 from api.problems import RequestError
-from api.render import render
 from board.database import transaction
 from board.errors import ForbiddenError, InvalidTokenError
 from board.sessions import end_session, start_session

@@ -1,4 +1,4 @@
-"""The pages, rendered here; what moves on them is in static/."""
+"""The pages for everybody: leaderboard, submission, upload, own submissions, about."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 from starlette.types import Scope
 
 from api import schemas
-from api.bars import score_bars, share_bar
 from api.browser import FormParticipant
 from api.deps import Asker, SessionDep, SettingsDep, UploadsDep
 from api.intake import archive_limit
 from api.kept import kept
 from api.leaderboard import row_body
+from api.pages.bars import score_bars, share_bar
+from api.pages.render import HERE, render, render_part
+from api.pages.results import result_of
 from api.reference import Reference, reference
-from api.render import HERE, render, render_part
-from api.results import result_of
 from api.submissions import submission_body
 from board.leaderboard import Standings, standings
 from board.lifecycle import withdraw_submission

@@ -1,0 +1,1 @@
+"""The pages: rendered here from templates/; what moves on them is in static/."""
