@@ -1,8 +1,9 @@
 """Scores as they are published: rounded to what their error bars support.
 
-The last digit shown is the first one of the standard error. More digits tell nothing of a model,
-but they would tell whoever submits again and again whether a change has come nearer to the
-held-out fields. What is stored, and what `cosmoboard score` prints, stays exact.
+The last digit shown is the first one of the standard error, or the second where the error would
+begin with 1, 2 or 3, as the Particle Data Group rounds. More digits tell nothing of a model, but
+they would tell whoever submits again and again whether a change has come nearer to the held-out
+fields. What is stored, and what `cosmoboard score` prints, stays exact.
 """
 
 import math
@@ -13,6 +14,7 @@ STATISTICS = ("psd", "mass", "peak")
 
 _SIGMAS = 1.959964  # half of a 95 % interval, in standard errors
 _DIGITS = 3  # significant ones of what has no error bar of its own
+_TWO_DIGITS_BELOW = 3.55  # an error that begins so, rounded to one digit, would change by a sixth
 
 
 def published(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +49,8 @@ def decimals(value: float | None, ci95: tuple[float, float] | list[float] | None
     error = (ci95[1] - ci95[0]) / (2 * _SIGMAS) if ci95 else 0.0
     if error <= 0:
         return first + _DIGITS - 1
-    return max(first, -math.floor(math.log10(error)))
+    power = math.floor(math.log10(error))
+    return max(first, -power + (error / 10**power < _TWO_DIGITS_BELOW))
 
 
 def _published_statistic(score: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def s_star(score: StatisticScore) -> str:
 
 def percent(share: float | None) -> str:
     """Return a share as a percentage."""
-    return "–" if share is None else f"{share:.1%}"
+    return "–" if share is None else f"{round(100 * share, 1):g} %"
 
 
 def interval(bounds: tuple[float, float] | None) -> str:

@@ -116,12 +116,12 @@ def grouped(text: str) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Write a share as a percentage."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return "–" if value is None else f"{round(100 * value, digits):g} %"
 
 
 def percents(interval: tuple[float, float]) -> str:
     """Write an interval of shares."""
-    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
+    return f"{round(100 * interval[0], 1):g} to {round(100 * interval[1], 1):g} %"
 
 
 def day(moment: datetime) -> str:

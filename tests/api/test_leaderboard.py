@@ -42,7 +42,7 @@ def test_rows_are_ranked_below_the_real_cubes(client, board):
         "d2": 0.5,
         "score": 2.0,
         "d2_jackknife": 0.4,
-        "ci95": [0.2, 1.0],
+        "ci95": [0.25, 1.0],
         "scatter_ratio": 0.8,
     }
 
@@ -96,7 +96,7 @@ def test_csv_holds_the_same_values_one_to_a_column(client, board):
     assert [float(row[f"peak_{name}"]) for name in ("d2", "score", "ci95_low", "ci95_high")] == [
         0.5,
         2.0,
-        0.2,
+        0.25,
         1.0,
     ]
 

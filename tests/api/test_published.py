@@ -9,17 +9,19 @@ from tests.boards import report
 @pytest.mark.parametrize(
     ("value", "error", "places"),
     [
-        (0.6234, 0.03, 2),
+        (0.6234, 0.04, 2),
         (0.6234, 0.0999, 2),
-        (0.6234, 0.1, 1),
-        (12.34, 3.0, 0),
-        (123.4, 30.0, -1),
-        (0.0042, 0.03, 3),  # one digit of the value is left
+        (0.6234, 0.03, 3),
+        (0.6234, 0.1, 2),
+        (12.34, 4.0, 0),
+        (12.34, 3.0, 1),
+        (123.4, 40.0, -1),
+        (0.0042, 0.04, 3),  # one digit of the value is left
         (0.6234, 0.0, 3),
         (0.0, 0.1, 3),
     ],
 )
-def test_the_last_digit_is_the_first_of_the_standard_error(value, error, places):
+def test_the_last_digit_is_the_first_or_second_of_the_standard_error(value, error, places):
     half = 1.959964 * error
     assert decimals(value, (value - half, value + half)) == places
 
@@ -34,9 +36,9 @@ def test_what_is_published_hides_the_rest_of_the_digits():
     exact = report(0.2537, 0.51234).to_dict()
     shown = published(exact)
     assert shown["overall"] == 0.25
-    assert shown["psd"]["d2"] == 0.5
-    assert shown["psd"]["score"] == 2.0
-    assert shown["psd"]["d2_jackknife"] == 0.4
+    assert shown["psd"]["d2"] == 0.51
+    assert shown["psd"]["score"] == 1.96
+    assert shown["psd"]["d2_jackknife"] == 0.41
     assert exact["psd"]["d2"] == 0.51234
 
 

@@ -79,7 +79,7 @@ def test_a_scored_submission_is_public_and_says_all_of_its_result(client, board)
             "d2": 0.5,
             "score": 2.0,
             "d2_jackknife": 0.4,
-            "ci95": [0.2, 1.0],
+            "ci95": [0.25, 1.0],
             "scatter_ratio": 0.8,
         }
     )

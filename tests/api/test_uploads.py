@@ -16,6 +16,7 @@ from tusclient.exceptions import TusCommunicationError
 from api.intake import LARGEST_ARCHIVE
 from board.models import Submission
 from tests.boards import Board, bearer
+from tests.processes import eventually
 from tests.servers import Server
 
 URL = "/api/v1/uploads"
@@ -258,7 +259,7 @@ def test_a_stranded_upload_is_completed_by_the_sweep(uploader, board, archive, s
     location = stranded()
     board.wait_for(location.split("/")[-1], "queued")
     assert kept(board, location) == archive
-    assert not partial(board, location).exists()
+    assert eventually(lambda: not partial(board, location).exists(), 5)
 
 
 def test_a_completed_upload_is_not_undone_by_a_leftover_of_its_file(uploader, board, archive):
@@ -267,10 +268,7 @@ def test_a_completed_upload_is_not_undone_by_a_leftover_of_its_file(uploader, bo
     uploader.patch(location, 0, archive)
     partial(board, location).write_bytes(archive)
 
-    deadline = time.monotonic() + 5
-    while partial(board, location).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert eventually(lambda: not partial(board, location).exists(), 5)
     assert uploader.submission(location)["state"] == "queued"
     assert kept(board, location) == archive
 

@@ -126,7 +126,7 @@ def test_status_waits_over_a_restart_of_the_board(run, board, environment, tmp_p
         monkeypatch.setattr("cli.follow.standing", standing_as_the_board_dies)
         done = run("status", submission_id, "--wait", "--url", server.url)
     assert done.exit_code == 0, done.stderr
-    assert "scored, overall 50.0%" in done.stdout
+    assert "scored, overall 50 %" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["auth", "leaderboard", "status", "submissions", "submit"])

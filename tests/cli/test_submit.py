@@ -62,9 +62,9 @@ def test_wait_follows_to_the_scores(run, archive_file, board, worker):
     worker(lambda submission_id: board.finished(submission_id, 0.25))
     done = run("submit", archive_file, *TRACK, "--wait")
     assert done.exit_code == 0
-    assert "scored, overall 25.0%" in done.stdout
+    assert "scored, overall 25 %" in done.stdout
     assert "Power spectrum" in done.stdout
-    assert "0.2 to 1" in done.stdout  # 0.25, to what its error supports
+    assert "0.25 to 1" in done.stdout
 
 
 def test_wait_ends_with_one_where_the_submission_fails(run, archive_file, board, worker):

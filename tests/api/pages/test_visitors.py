@@ -21,7 +21,7 @@ def test_the_first_page_is_the_board_of_the_first_open_track(client, board):
     assert "<h1>3d-32</h1>" in page
     assert "made for a test" in page
     assert "Real cubes (training set)" in page
-    assert "25.0 %" in page
+    assert "25 %" in page
     assert "2.00" in page
     assert "1\u2009234\u2009567 parameters" in page
     assert "an hour" in page
@@ -42,7 +42,7 @@ def test_a_board_shows_its_first_rows_and_offers_the_rest(client, board):
 
 def test_a_submission_has_a_page(client, board):
     page = client.get(f"/submissions/{board.scored(0.25, url='https://example.org/m')}").text
-    assert "25.0 %" in page
+    assert "25 %" in page
     assert "rank 1 of 1 on" in page
     assert 'href="https://example.org/m"' in page
 
