@@ -51,29 +51,31 @@ def serve(folder: Path, *, port: int, once: bool) -> None:
 
 def _start(supervisor: Supervisor, folder: Path, port: int) -> str:
     """Start everything, and return the address of the page."""
+    from cli.launch.demo import open_tracks
+
     port = _usable_port(port)
     began = time.monotonic()
     _notify(f"Starting the services; their logs are in {folder / 'logs'}.")
     os.environ.update(start_stores(supervisor, folder))
     os.environ.update(_settings(folder))
-    _prepare_board()
+    _migrate()
+    # It compiles and plans while references are built.
     supervisor.start(services.worker(dict(os.environ)))
+    open_tracks(_notify)
     supervisor.start(services.api(dict(os.environ), port))
     _notify(f"All services run after {time.monotonic() - began:.1f} s.")
     return f"http://{HOST}:{port}"
 
 
-def _prepare_board() -> None:
-    """Migrate the database, and give the demo's tracks their references."""
+def _migrate() -> None:
+    """Bring the database to the current schema."""
     from sqlalchemy.exc import OperationalError
 
     from board.database import migrate
     from board.settings import SettingsError, get_settings
-    from cli.launch.demo import open_tracks
 
     try:
         migrate(get_settings().database_url)
-        open_tracks(_notify)
     except SettingsError as error:
         raise LaunchError(str(error)) from error
     except OperationalError as error:
