@@ -43,7 +43,7 @@ fuzz: $(VENV)/test ## Read mutated archives for hours (SECONDS=3600)
 	@$(BIN)/python -m tests.fuzz.archives --seconds "$(SECONDS)"
 
 docs: $(VENV)/test ## Write docs/api.md from the API's routes
-	@$(BIN)/python -m api.reference > docs/api.md
+	@$(BIN)/python -m api.reference_markdown > docs/api.md
 
 bench-board: $(VENV)/test ## Ask a board of 2,000 submissions by 50 clients
 	@$(BIN)/python -m benchmarks.board

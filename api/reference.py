@@ -1,10 +1,6 @@
-"""The reference of the API, from its OpenAPI document: the page /docs, and docs/api.md.
-
-`python -m api.reference` prints the latter.
-"""
+"""The reference of the API, from its OpenAPI document: the page /docs, and docs/api.md."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -180,21 +176,3 @@ def _type(schema: Mapping[str, Any]) -> str:
     return {"uuid": "UUID", "date-time": "time", "binary": "file"}.get(
         schema.get("format", ""), str(schema.get("type", "any"))
     )
-
-
-def markdown_of(document: Mapping[str, Any]) -> str:
-    """Return the reference as Markdown: what docs/api.md holds."""
-    from api.pages.render import render_part
-
-    return str(render_part("reference.md", reference=reference(document)))
-
-
-def main() -> None:
-    """Print the reference as Markdown."""
-    from api.app import routed_app
-
-    sys.stdout.write(markdown_of(routed_app().openapi()))
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.app import routed_app
-from api.reference import markdown_of
+from api.reference_markdown import markdown_of
 from board.models import STATES
 from cubes.errors import ArchiveError
 from cubes.tracks import TRACKS
