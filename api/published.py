@@ -50,7 +50,7 @@ def decimals(value: float | None, ci95: tuple[float, float] | list[float] | None
     if error <= 0:
         return first + _DIGITS - 1
     power = math.floor(math.log10(error))
-    return max(first, -power + (error / 10**power < _TWO_DIGITS_BELOW))
+    return max(first, -power + (error / 10.0**power < _TWO_DIGITS_BELOW))
 
 
 def _published_statistic(score: Mapping[str, Any]) -> dict[str, Any]:
