@@ -27,7 +27,7 @@ run: install ## Serve a board with scored submissions until Ctrl-C (PORT=8000 DA
 	@$(BIN)/cosmoboard up --port "$(PORT)" --data "$(DATA)"
 
 test: lint ## Check the code and run every test, against a Postgres and a Valkey of its own
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/test ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from tests.faults.points import DIE, DIE_TOGETHER, FREEZE
 from tests.faults.runs import Outcome, Plan, carry_out, random_plan
 from tests.faults.submitting import unique_archive
 from tests.faults.world import TRACK, WORKERS, World, running_world
+from tests.processes import eventually
 
 SEED = os.environ.get("FAULTS_SEED", "350")
 
@@ -38,6 +39,13 @@ PAIRS = [DISTURBANCES[at : at + 2] for at in range(0, len(DISTURBANCES), 2)]
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with running_world(tmp_path_factory.mktemp("world")) as world:
         yield world
+
+
+def api_answers(world: World) -> bool:
+    try:
+        return httpx.get(f"{world.url}/readyz", timeout=5).is_success
+    except httpx.TransportError:
+        return False
 
 
 def all_scored(outcome: Outcome) -> bool:
@@ -92,6 +100,8 @@ def test_it_outlives_faults_at_random(world: World, index: int) -> None:
 
 def test_the_logs_tell_which_request_brought_a_submission(world: World) -> None:
     archive = unique_archive(Random(1))
+    # The last fault of the test before may still have the API down.
+    assert eventually(lambda: api_answers(world))
     with httpx.Client(base_url=world.url, headers=bearer(world.token)) as client:
         fields = {"track": TRACK.name, "method": "logged"}
         answer = client.post(
