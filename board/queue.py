@@ -72,7 +72,7 @@ def announce_rescore(track: str) -> bool:
     return _send(RESCORE_TASK, track)
 
 
-def workers_at_work(timeout: float = 1.0) -> dict[str, int] | None:
+def workers_at_work(timeout: float = 0.5) -> dict[str, int] | None:
     """Return the workers that answer in time, and how many submissions each is scoring.
 
     None where the broker cannot be reached.

@@ -9,7 +9,7 @@ from tests.boards import bearer
 from tests.servers import Server
 
 HERE = Path(__file__).parent
-SECONDS = 20
+SECONDS = 15
 
 
 def test_generated_requests_get_only_answers_that_the_document_describes(
