@@ -16,6 +16,7 @@ import pytest
 from board.hosting import revoke_tokens
 from board.participants import create_participant, issue_token
 from tests.boards import bearer, form
+from tests.processes import eventually
 
 SUBMISSIONS = "/api/v1/submissions"
 
@@ -176,14 +177,17 @@ def test_no_text_of_a_client_becomes_a_header(server, client, board, text):
     "text", ['x\n{"level": "error", "message": "forged"}', "\x1b[2J", "\u2028"]
 )
 def test_no_text_of_a_client_becomes_a_line_of_the_log(server, client, text):
+    def said() -> list[str]:
+        return [line for line in server.log().splitlines() if "forger" in line]
+
+    before = len(said())
     client.get(f"/api/v1/tracks/{quote(text)}", headers={"X-Request-ID": "forger"})
-    said = [line for line in server.log().splitlines() if "forger" in line]
-    assert said
-    for line in said:
+    assert eventually(lambda: len(said()) > before, 5)  # it is written once the answer is sent
+    for line in said():
         assert json.loads(line)["message"].startswith("GET /api/v1/tracks/")
         assert line.isascii()
         assert line.isprintable()
-    assert not any(line.startswith('{"level": "error", "message": "forged"') for line in said)
+    assert not any(line.startswith('{"level": "error", "message": "forged"') for line in said())
 
 
 @pytest.mark.parametrize(
