@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-SECONDS = 20
+SECONDS = 60
 
 
 def test_nothing_comes_out_but_fields_or_an_archive_error() -> None:
