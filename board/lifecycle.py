@@ -14,10 +14,7 @@ from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from board.errors import (
-    LeaseLostError,
-    WrongStateError,
-)
+from board.errors import LeaseLostError, WrongStateError
 from board.models import Score, Submission, SubmissionStatistics
 from board.participants import INFRASTRUCTURE
 from scoring.report import ScoreReport

@@ -3,7 +3,8 @@
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -51,6 +52,8 @@ def serve(folder: Path, *, port: int, once: bool) -> None:
 
 def _start(supervisor: Supervisor, folder: Path, port: int) -> str:
     """Start everything, and return the address of the page."""
+    from board.database import migrate
+    from board.settings import get_settings
     from cli.launch.demo import open_tracks
 
     port = _usable_port(port)
@@ -58,24 +61,25 @@ def _start(supervisor: Supervisor, folder: Path, port: int) -> str:
     _notify(f"Starting the services; their logs are in {folder / 'logs'}.")
     os.environ.update(start_stores(supervisor, folder))
     os.environ.update(_settings(folder))
-    _migrate()
-    # It compiles and plans while references are built.
-    supervisor.start(services.worker(dict(os.environ)))
-    open_tracks(_notify)
+    with _told_in_a_sentence():
+        migrate(get_settings().database_url)
+        # The worker compiles and plans while references are built.
+        supervisor.start(services.worker(dict(os.environ)))
+        open_tracks(_notify)
     supervisor.start(services.api(dict(os.environ), port))
     _notify(f"All services run after {time.monotonic() - began:.1f} s.")
     return f"http://{HOST}:{port}"
 
 
-def _migrate() -> None:
-    """Bring the database to the current schema."""
+@contextmanager
+def _told_in_a_sentence() -> Iterator[None]:
+    """Turn what is wrong with the settings or the database into a LaunchError."""
     from sqlalchemy.exc import OperationalError
 
-    from board.database import migrate
-    from board.settings import SettingsError, get_settings
+    from board.settings import SettingsError
 
     try:
-        migrate(get_settings().database_url)
+        yield
     except SettingsError as error:
         raise LaunchError(str(error)) from error
     except OperationalError as error:
