@@ -21,7 +21,9 @@ from board.ties import compare_with_leader
 _log = logging.getLogger(__name__)
 
 _COMPARISONS = 50  # a fraction of a second, in which the process serves no request
-_SWEEP_LOCK = 0x636F736D6F  # any number that is this lock's alone
+
+SWEEP_LOCK = 0x636F736D6F
+"""Key of the advisory lock that whatever sweeps holds: any number that is this lock's alone."""
 
 
 def sweep(settings: Settings) -> int:
@@ -48,7 +50,7 @@ def remove_orphans(settings: Settings, storage: Storage) -> int:
 def _only_sweeper() -> Iterator[Connection | None]:
     """Hold the lock of all that sweeps; None where another process holds it."""
     with get_engine().connect() as connection:
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _SWEEP_LOCK}):
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": SWEEP_LOCK}):
             yield None
             return
         try:
@@ -56,7 +58,7 @@ def _only_sweeper() -> Iterator[Connection | None]:
             yield connection
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _SWEEP_LOCK})
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": SWEEP_LOCK})
             connection.commit()
 
 

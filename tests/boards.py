@@ -21,6 +21,7 @@ from board.models import Submission
 from board.participants import create_participant, issue_token
 from board.references import NewReference, add_reference, current_reference
 from board.submissions import StoredArchive, create_submission, describe_submission
+from board.sweeper import SWEEP_LOCK
 from cubes.archive import write_archive
 from cubes.tracks import TRACKS
 from scoring.report import Floor, Level, ScoreReport, StatisticScore
@@ -139,10 +140,9 @@ class Board:
             yield session
 
     def empty(self) -> None:
-        """Delete everything; the service may be sweeping meanwhile, so no table is locked."""
+        """Delete everything, between two sweeps of the service."""
         with self.session() as session:
-            session.execute(text('UPDATE "references" SET is_current = false'))
-        with self.session() as session:
+            session.execute(text(f"SELECT pg_advisory_xact_lock({SWEEP_LOCK})"))
             for table in (
                 "comparisons",
                 "scores",

@@ -76,10 +76,10 @@ def test_brings_back_a_submission_whose_worker_died(board: Settings, broker: red
 
 def test_leaves_the_work_to_another_that_is_sweeping(board: Settings, broker: redis.Redis) -> None:
     queued_submission()
-    from board.sweeper import _SWEEP_LOCK
+    from board.sweeper import SWEEP_LOCK
 
     with get_engine().connect() as other:
-        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _SWEEP_LOCK})
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": SWEEP_LOCK})
         assert sweep(board) == 0
     get_engine().dispose()
     assert sweep(board) == 1
