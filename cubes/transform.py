@@ -63,11 +63,13 @@ def downscale(density: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]
 
     Args:
         density: Particles per voxel, 2D or 3D, every side a multiple of `factor`.
-        factor: Voxels along the side of a block, 4 for 64³ from 256³.
+        factor: Voxels along the side of a block, 4 for 64³ from 256³; 1 leaves the field as it is.
 
     Raises:
         ValueError: A side is not a multiple of `factor`.
     """
+    if factor == 1:
+        return density.astype(np.float64)
     return backward(mapped_means(density, factor, np.float64)).astype(np.float64)
 
 

@@ -101,7 +101,7 @@ def test_a_uniform_field_keeps_its_value_and_integers_are_taken() -> None:
 
 def test_down_scaling_by_one_changes_nothing() -> None:
     field = np.arange(16.0).reshape(4, 4)
-    np.testing.assert_allclose(downscale(field, 1), field, rtol=1e-14)
+    assert np.array_equal(downscale(field, 1), field)
 
 
 @pytest.mark.parametrize("factor", [0, -2, 3, 16])
