@@ -265,11 +265,18 @@ def test_everything_can_be_done_by_keyboard(visit: Visit, board: Board) -> None:
 
 @pytest.mark.parametrize("width", [320, PHONE[0]])
 def test_no_page_is_wider_than_a_phone(visit: Visit, board: Board, up: Up, width: int) -> None:
-    submission = baseline_submission(up)
+    own = f"/submissions/{baseline_submission(up)}"
+    stranger = visit("/sign-in", size=(width, 700))
+    assert width_of(stranger) == width
     page = visit("/", board.token("host", is_host=True), size=(width, 700))
-    for path in ("/", f"/submissions/{submission}", "/submit", "/about", "/me", "/host", "/docs"):
+    for path in ("/", own, "/submit", "/about", "/me", "/host", "/docs"):
         page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert width_of(page) == width, path
+
+
+def width_of(page: Page) -> int:
+    """Return how many pixels a page is wide, with what one must scroll to."""
+    return page.evaluate("document.documentElement.scrollWidth")
 
 
 EVIL = """'"><img src=x onerror=hacked=1><script>hacked=1</script>{{7*7}}"""
