@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from baseline.classical import rank_matched_power
 from baseline.data import from_network, to_network
 from baseline.neighbours import enlarged, shrunk
+from baseline.peaks import SoftPeaks
 from baseline.shells import Shells
 
 _LEAK = 0.2
@@ -193,6 +194,29 @@ class SmallCritic(nn.Module):
         features: Tensor = self.features(field).mean(dim=(-3, -2, -1))
         # A mean over voxels has a gradient of norm 1 / sqrt(voxels); the penalty wants 1.
         scores: Tensor = self.verdict(features)[:, 0] * field[0, 0].numel() ** 0.5
+        return scores
+
+
+class SmallFirstCritic(nn.Module):
+    """Score a whole cube by its convolutional features and by its maxima.
+
+    What lies between few and no maxima of a rare height is two decades in the peak histogram, and
+    next to nothing in a mean over voxels: this critic counts them.
+    """
+
+    def __init__(self, sizes: SmallCriticSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.critic = SmallCritic(sizes)
+        self.peaks = SoftPeaks()
+        width = 2 * sizes.width
+        self.verdict = nn.Sequential(
+            nn.Linear(self.peaks.features, width), nn.LeakyReLU(_LEAK), nn.Linear(width, 1)
+        )
+
+    def forward(self, field: Tensor) -> Tensor:
+        """Map cubes (n, 1, side, side, side) to scores (n,)."""
+        scores: Tensor = self.critic(field) + self.verdict(self.peaks(field))[:, 0]
         return scores
 
 

@@ -35,8 +35,8 @@ from baseline.networks import (
     UniscaleSizes,
 )
 from baseline.small import (
-    SmallCritic,
     SmallCriticSizes,
+    SmallFirstCritic,
     SmallFirstGenerator,
     SmallFirstSizes,
     SmallUpscaleCritic,
@@ -190,9 +190,9 @@ def _small_stages() -> list[Stage]:
             32,
             m3,
             partial(SmallFirstGenerator, m3),
-            partial(SmallCritic, SmallCriticSizes(channels=1)),
+            partial(SmallFirstCritic, SmallCriticSizes(channels=1)),
             whole_cubes,
-            adam,
+            replace(adam, generator_rate=1e-4),
             fit=SmallFirstGenerator.fit,
             calibrated=True,
         ),

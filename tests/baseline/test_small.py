@@ -11,6 +11,7 @@ from baseline.small import (
     ColouredNoise,
     SmallCritic,
     SmallCriticSizes,
+    SmallFirstCritic,
     SmallFirstGenerator,
     SmallFirstSizes,
     SmallUpscaleCritic,
@@ -97,6 +98,15 @@ def test_critic_scores_each_field_alone():
     together = critic(fields)
     alone = torch.cat([critic(field[None]) for field in fields])
     torch.testing.assert_close(together, alone)
+
+
+def test_critic_of_the_first_scale_tells_fields_by_a_single_maximum(train):
+    critic = SmallFirstCritic(SmallCriticSizes(channels=1, width=4))
+    field = to_network(train[:1])[:, None]
+    lowered = field.clone()
+    lowered[field == field.max()] = field.median()
+    by_means = (critic.critic(field) - critic.critic(lowered)).abs().item()
+    assert (critic(field) - critic(lowered)).abs().item() > 2 * by_means
 
 
 def test_interpolation_is_numpys_inside_and_linear_beyond():
