@@ -131,7 +131,8 @@ def test_ctrl_c_at_a_random_moment_changes_no_byte(compiled: Path, tmp_path: Pat
     moment = random.uniform(0, 1)
     time.sleep(moment)
     first.send_signal(signal.SIGINT)
-    assert first.wait(120) in (0, 130), moment
+    # By the signal itself where all was done and Python was on its way out.
+    assert first.wait(120) in (0, 130, -signal.SIGINT), moment
     assert {path.suffix for path in (tmp_path / "made").iterdir()} == {".npz"}
     subprocess.run(command, env=environment, check=True, capture_output=True)
 
