@@ -1,6 +1,8 @@
 """Train a stage: resumable, killed at any time, scored against training cubes as it goes."""
 
+import fcntl
 import json
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,10 @@ from scoring import STATISTICS, ScoreReport, SetStatistics, compare, set_statist
 
 SCORING_SEED = 350
 """Seed of the fields that are scored during training: the same at every checkpoint."""
+
+
+class RunInUseError(Exception):
+    """Another process trains in the folder."""
 
 
 @dataclass(frozen=True)
@@ -84,37 +90,51 @@ def train(
 
     Raises:
         TensorFileError: The folder holds a run of another stage, data or seed.
+        RunInUseError: Another process trains there.
     """
     training = Training(stage, cubes, seed, torch.device(device))
     state, log = folder / "state.safetensors", folder / "log.jsonl"
-    if state.exists():
-        training.load(state)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-    _forget_after(log, training.iteration)
-    best = _best_so_far(log)
     real = real_statistics(stage, cubes)
-    scores: dict[str, float] | None = None
-    with _stop_requested() as stop, open(log, "a", encoding="utf-8") as lines:
-        while training.iteration < schedule.iterations and not stop.is_set():
-            losses = training.step()
-            now = training.iteration
-            last = now == schedule.iterations
-            if now % schedule.score == 0 or last:
-                calibration, scored = score(stage, training.average, cubes, real, schedule.fields)
-                scores = _numbers(scored)
-                if best is None or scores["distance_over_floor"] < best:
-                    best = scores["distance_over_floor"]
-                    weights = _weights(training, calibration, scores)
-                    write_weights(folder / "best.safetensors", weights)
-                _write_line(lines, {"iteration": now, **losses, "scores": scores})
-            elif now % schedule.log == 0:
-                _write_line(lines, {"iteration": now, **losses})
-            if now % schedule.save == 0:
-                training.save(state)
-            report(Progress(now, losses, scores))
-    training.save(state)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _sole_run(folder):
+        if state.exists():
+            training.load(state)
+        _forget_after(log, training.iteration)
+        with _stop_requested() as stop, open(log, "a", encoding="utf-8") as lines:
+            _train(training, real, folder, schedule, lines, stop, report)
+        training.save(state)
     return training.iteration >= schedule.iterations
+
+
+def _train(
+    training: Training,
+    real: SetStatistics,
+    folder: Path,
+    schedule: Schedule,
+    lines: TextIO,
+    stop: threading.Event,
+    report: Callable[[Progress], None],
+) -> None:
+    best = _best_so_far(folder / "log.jsonl")
+    scores: dict[str, float] | None = None
+    while training.iteration < schedule.iterations and not stop.is_set():
+        losses = training.step()
+        now = training.iteration
+        last = now == schedule.iterations
+        if now % schedule.score == 0 or last:
+            calibration, scored = score(
+                training.stage, training.average, training.cubes, real, schedule.fields
+            )
+            scores = _numbers(scored)
+            if best is None or scores["distance_over_floor"] < best:
+                best = scores["distance_over_floor"]
+                write_weights(folder / "best.safetensors", _weights(training, calibration, scores))
+            _write_line(lines, {"iteration": now, **losses, "scores": scores})
+        elif now % schedule.log == 0:
+            _write_line(lines, {"iteration": now, **losses})
+        if now % schedule.save == 0:
+            training.save(folder / "state.safetensors")
+        report(Progress(now, losses, scores))
 
 
 def real_statistics(stage: Stage, cubes: Tensor) -> SetStatistics:
@@ -178,7 +198,7 @@ def _weights(
     return Weights(training.stage, training.average, calibration, description)
 
 
-def _write_line(lines: Any, entry: dict[str, Any]) -> None:
+def _write_line(lines: TextIO, entry: dict[str, Any]) -> None:
     lines.write(json.dumps(entry) + "\n")
     lines.flush()
 
@@ -203,6 +223,22 @@ def _entries(log: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         except json.JSONDecodeError:
             return
+
+
+@contextmanager
+def _sole_run(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in the folder: two would overwrite each other's state."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunInUseError(
+                f"Another process trains in {folder}: stop it first, or use another folder."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def train(
 
     from baseline.stages import STAGES
     from baseline.tensors import TensorFileError
-    from baseline.train import Progress, Schedule, train
+    from baseline.train import Progress, RunInUseError, Schedule, train
 
     if (configuration, stage) not in STAGES:
         raise click.UsageError(f"The {configuration} configuration has no stage {stage}.")
@@ -114,7 +114,7 @@ def train(
 
         try:
             done = train(chosen, real, run, schedule, seed=seed, device=device, report=report)
-        except TensorFileError as error:
+        except (TensorFileError, RunInUseError) as error:
             raise click.ClickException(str(error)) from error
     if not done:
         click.echo(f"Stopped and saved in {run}. The same command goes on from there.", err=True)

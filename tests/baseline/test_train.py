@@ -31,7 +31,7 @@ from baseline.networks import (
 )
 from baseline.stages import STAGES
 from baseline.tensors import TensorFileError, read_tensors
-from baseline.train import Schedule, train
+from baseline.train import RunInUseError, Schedule, train
 from baseline.training import Training
 from baseline.weights import read_weights, write_weights
 from tests.baseline.tiny_run import SCHEDULE, TINY, cubes, run
@@ -95,6 +95,19 @@ def test_asked_to_stop_it_saves_where_it_is_and_goes_on_from_there(tmp_path, uni
     stopped = read_tensors(tmp_path / "state.safetensors")[1]["iteration"]
     assert 12 <= stopped <= 14
     assert run(tmp_path, ITERATIONS)
+    assert_same_run(tmp_path, uninterrupted)
+
+
+def test_a_second_process_in_the_folder_is_refused_and_the_first_goes_on(tmp_path, uninterrupted):
+    first = start(tmp_path)
+    assert first.stdout.readline() == "1\n"
+    first.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(RunInUseError, match=f"Another process trains in {tmp_path}: stop it"):
+            run(tmp_path, ITERATIONS)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert stop_at(first, ITERATIONS, signal.SIGCONT) == 0
     assert_same_run(tmp_path, uninterrupted)
 
 
