@@ -23,6 +23,7 @@ _WHOLE_CHAIN = (11, 12)
 
 def paper_figures(
     configuration: str,
+    track: str,
     cubes: Callable[[int], Tensor],
     count: int,
     seed: int,
@@ -35,13 +36,14 @@ def paper_figures(
 
     Args:
         configuration: `small` or `paper`.
+        track: The 3D track whose stages are shown.
         cubes: Gives the training cubes of a side, in network values.
         count: Fields to draw for the statistics.
         seed: The sampling seed.
         folder: Where the weights are.
     """
     trained: list[str] = []
-    for stage in CHAINS["3d-256"]:
+    for stage in CHAINS[track]:
         if not (folder / f"{configuration}-{stage}.safetensors").exists():
             break
         trained.append(stage)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+_DEGREE = 5  # of the polynomial of a smooth spectrum, by cross-validation on training cubes
+
 
 @dataclass(frozen=True, eq=False)
 class Shells:
@@ -54,6 +56,19 @@ class Shells:
         """Return the mean of `power` over fields."""
         mean: Array = np.mean([self.power(field) for field in fields], axis=0)
         return mean
+
+    def smoothed(self, power: Array) -> Array:
+        """Return a smooth power close to this one: its logarithm a polynomial in that of |n|.
+
+        Shells weigh as many as they have modes; those without power keep none.
+        """
+        known = power > 0
+        length = np.log(np.arange(len(power)), where=known, out=np.zeros(len(power)))[known]
+        logarithm = np.log(power[known])
+        fit = np.polynomial.Polynomial.fit(length, logarithm, _DEGREE, w=np.sqrt(self.modes[known]))
+        smooth = np.zeros_like(power)
+        smooth[known] = np.exp(fit(length))
+        return smooth
 
     def coloured(self, white: Array, power: Array) -> Array:
         """Colour unit white noise so that its expected power by shell is `power`."""

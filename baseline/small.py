@@ -91,7 +91,8 @@ class ColouredNoise(nn.Module):
         """Take spectrum and distribution from network values of shape (n, side, side, side)."""
         train = from_network(cubes)
         shells = Shells.of_side(self.side)
-        power = rank_matched_power(train, seed=0)
+        # The mean of a few cubes is noisy where shells have few modes; the true spectrum is smooth.
+        power = shells.smoothed(rank_matched_power(train, seed=0))
         amplitude = np.sqrt(power / shells.variance(power) / self.side**3)[shells.of_mode]
         self.amplitude.copy_(torch.from_numpy(amplitude))
         levels = torch.special.ndtr(_NODES.double()).numpy()

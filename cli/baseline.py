@@ -273,7 +273,10 @@ def release(
 def figures(
     *, out: Path, configuration: str, cubes: Path | None, count: int, seed: int, threads: int
 ) -> None:
-    """Make the paper's figures 5 to 12 from the shipped weights, as far as they reach."""
+    """Make the paper's figures 5 to 12 from the shipped weights, as far as they reach.
+
+    Those of full cubes need --cubes; without it, the last two show the chain up to 64³.
+    """
     import torch
 
     from baseline.figures import paper_figures
@@ -284,7 +287,8 @@ def figures(
     def training_cubes(side: int) -> "Tensor":
         return _training_cubes(side, cubes if side == FULL_SIDE else None)
 
-    for name, figure in paper_figures(configuration, training_cubes, count, seed):
+    track = "3d-256" if cubes else "3d-64"
+    for name, figure in paper_figures(configuration, track, training_cubes, count, seed):
         for path in save_figures(out, {name: figure}):
             click.echo(path)
 

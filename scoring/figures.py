@@ -11,6 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from cubes.tracks import FULL_SIDE
 from scoring.histogram import MASS_BINS, PEAK_BINS
@@ -180,6 +181,10 @@ def _plot_ratio(panel: _Panel, axes: Axes, names: tuple[str, str]) -> None:
         axes.fill_between(panel.x, ratio - scatter, ratio + scatter, color=colour, alpha=0.25)
         axes.plot(panel.x, ratio, color=colour)
     axes.set(xlabel=panel.x_label, ylabel="ratio", ylim=(0, 2))
+    if panel.x[-1] < 100 * panel.x[0]:  # a power of ten would be the only label
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _middle(field: npt.ArrayLike) -> Array:

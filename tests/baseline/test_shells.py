@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from baseline.shells import Shells
+from cubes.demo import demo_fields
 from tests.fields import clumpy, plane_wave
 
 SIDE = 16
@@ -50,3 +51,25 @@ def test_gaussianised_power_of_a_lognormal_field_is_that_of_its_logarithm():
     correlation = np.fft.irfftn(gaussian[shells.of_mode], s=(SIDE,) * 3, axes=(0, 1, 2)) / SIDE**3
     spectrum = np.fft.rfftn(np.expm1(correlation)).real * SIDE**3
     np.testing.assert_allclose(shells.gaussianised(shells.mean(spectrum)), gaussian, atol=1e-8)
+
+
+def test_a_power_law_is_as_smooth_as_it_gets():
+    shells = Shells.of_side(SIDE)
+    law = np.where(shells.modes > 0, np.maximum(np.arange(len(shells.modes)), 1) ** -0.8, 0.0)
+    law[0] = 0.0
+    np.testing.assert_allclose(shells.smoothed(law), law, rtol=1e-9)
+
+
+def test_smoothing_brings_the_power_of_half_the_training_cubes_closer_to_that_of_the_others():
+    shells = Shells.of_side(32)
+    powers = np.array([shells.power(cube) for cube in demo_fields("3d-32", "train")])
+    large = (powers[0] > 0) & (np.arange(len(powers[0])) <= 64)  # scales, where modes are few
+    rng = np.random.default_rng(0)
+    raw, smooth = [], []
+    for _ in range(20):
+        order = rng.permutation(len(powers))
+        half, other = powers[order[:15]].mean(axis=0), powers[order[15:]].mean(axis=0)
+        for errors, guess in ((raw, half), (smooth, shells.smoothed(half))):
+            deviation = np.log(guess[large] / other[large])
+            errors.append(np.average(deviation**2, weights=shells.modes[large]))
+    assert np.mean(smooth) < 0.7 * np.mean(raw)

@@ -72,6 +72,11 @@ def baseline_submission(up: Up) -> str:
     return next(row["submission"] for row in rows if row["submission"])
 
 
+def all_compared_with_leader(up: Up) -> bool:
+    rows = up.get("/leaderboard", track="3d-64")["rows"]
+    return all(row["tied_with_leader"] is not None for row in rows if row["submission"])
+
+
 def test_the_four_pages_are_fit_to_be_shown(
     visit: Visit, board: Board, up: Up, tmp_path: Path
 ) -> None:
@@ -82,6 +87,7 @@ def test_the_four_pages_are_fit_to_be_shown(
     drop(page, LOGNORMAL.read_bytes(), "cubes.npz")
     expect(page.locator("#verdict")).to_contain_text("ready to submit")
     page.screenshot(path=folder / "submit.png")
+    assert eventually(lambda: all_compared_with_leader(up))
     page = visit("/", size=(1280, 1010))
     page.screenshot(path=folder / "leaderboard.png")
     page.goto("/about")

@@ -79,3 +79,11 @@ def test_folders_of_other_cubes_are_refused(tmp_path):
     small = invoke("train", "--stage", "m1", "--cubes", tmp_path)
     assert small.exit_code == 1
     assert "not of 256 voxels a side" in small.stderr
+
+
+def test_figures_of_the_paper_are_made_from_the_shipped_weights(tmp_path):
+    done = invoke("figures", "--count", 4, "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    names = [f"figure-{number:02}.png" for number in (5, 6, 7, 8, 11, 12)]
+    assert done.stdout.split() == [str(tmp_path / name) for name in names]
+    assert all((tmp_path / name).stat().st_size > 20_000 for name in names)
