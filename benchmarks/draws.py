@@ -6,6 +6,7 @@ standard deviation over the seeds of each d² and of overall against the demo's 
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,9 @@ def models(track: str) -> dict[str, Draw]:
     train = np.stack(list(demo_fields(track, "train")))
     chain = read_chain(CHAINS[track], "small")
     draws: dict[str, Draw] = {
-        model.name: lambda seed, draw=model.draw: draw(train, count, seed)  # type: ignore[misc]
-        for model in CLASSICAL_MODELS
+        model.name: partial(model.draw, train, count) for model in CLASSICAL_MODELS
     }
-    return draws | {GAN: lambda seed: chain.densities(count, seed)}
+    return draws | {GAN: partial(chain.densities, count)}
 
 
 def scored(
