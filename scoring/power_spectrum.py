@@ -15,7 +15,7 @@ import pyfftw
 
 from cubes.tracks import box_side
 from scoring.density import Density
-from scoring.kernel import kernel
+from scoring.kernel import kernel, ordered_kernel
 from scoring.shells import shells
 
 Array = npt.NDArray[Any]
@@ -58,7 +58,7 @@ def _overdensity(values: Array, mean: float, rows: Array) -> None:
                 target[x] = np.float32(source[x] / mean - 1)
 
 
-@kernel
+@ordered_kernel
 def _shell_power(rows: Array, bin_of: Array, first: Array) -> Array:
     """Sum |delta_k|^2 over each bin; rows hold real and imaginary parts in turn.
 
@@ -79,9 +79,9 @@ def _shell_power(rows: Array, bin_of: Array, first: Array) -> Array:
                 end = int(np.sqrt(float(first[b + 1] - base - 1))) + 1
                 end = min(end, width // 2)
                 total = 0.0
-                for i in range(2 * x, 2 * end):
-                    part = np.float64(row[i])
-                    total += part * part
+                for i in range(x, end):
+                    real, imaginary = np.float64(row[2 * i]), np.float64(row[2 * i + 1])
+                    total += real * real + imaginary * imaginary
                 power[b] += total
                 x = end
     return power
