@@ -125,6 +125,8 @@ def _workspace(shape: tuple[int, ...], threads: int) -> Iterator[_Workspace]:
 
 
 def _default_cache() -> Path | None:
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "cosmoboard"
     with contextlib.suppress(RuntimeError):  # an account without a home
         home = Path.home()
         caches = home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"

@@ -163,3 +163,14 @@ def test_the_cache_may_be_switched_off(monkeypatch):
     monkeypatch.setattr(module, "_cache", module._cache)
     use_cache(None)
     power_spectrum(as_density(clumpy(20, 2, seed=1)))
+
+
+def test_the_cache_is_where_the_system_keeps_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert module._default_cache() == tmp_path / "cosmoboard"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = module._default_cache()
+    assert folder is not None
+    assert folder.is_relative_to(tmp_path)
+    assert folder.name == "cosmoboard"
