@@ -66,10 +66,11 @@ class SmallUpscaleSizes:
 
 @dataclass(frozen=True)
 class SmallCriticSizes:
-    """Sizes of a critic: input channels, and width of its first layer."""
+    """Sizes of a critic: input channels, width of its first layer, and how often it halves."""
 
     channels: int
     width: int = 16
+    halvings: int = 2
 
 
 class ColouredNoise(nn.Module):
@@ -175,20 +176,14 @@ class SmallCritic(nn.Module):
     def __init__(self, sizes: SmallCriticSizes) -> None:
         super().__init__()
         self.sizes = sizes
-        w = sizes.width
-        self.features = nn.Sequential(
-            nn.Conv3d(sizes.channels, w, 3, padding=1),
-            nn.LeakyReLU(_LEAK),
-            nn.Conv3d(w, 2 * w, 3, stride=2, padding=1),
-            nn.LeakyReLU(_LEAK),
-            nn.Conv3d(2 * w, 4 * w, 3, stride=2, padding=1),
-            nn.LeakyReLU(_LEAK),
-            nn.Conv3d(4 * w, 4 * w, 1),
-            nn.LeakyReLU(_LEAK),
-        )
-        self.verdict = nn.Sequential(
-            nn.Linear(4 * w, 4 * w), nn.LeakyReLU(_LEAK), nn.Linear(4 * w, 1)
-        )
+        widths = [sizes.width * min(2**i, 4) for i in range(sizes.halvings + 1)]
+        last = widths[-1]
+        layers: list[nn.Module] = [nn.Conv3d(sizes.channels, widths[0], 3, padding=1)]
+        for inputs, outputs in pairwise(widths):
+            layers += [nn.LeakyReLU(_LEAK), nn.Conv3d(inputs, outputs, 3, stride=2, padding=1)]
+        layers += [nn.LeakyReLU(_LEAK), nn.Conv3d(last, last, 1), nn.LeakyReLU(_LEAK)]
+        self.features = nn.Sequential(*layers)
+        self.verdict = nn.Sequential(nn.Linear(last, last), nn.LeakyReLU(_LEAK), nn.Linear(last, 1))
 
     def forward(self, field: Tensor) -> Tensor:
         """Map fields (n, channels, side, side, side) to scores (n,)."""

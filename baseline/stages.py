@@ -203,17 +203,26 @@ def _small_stages() -> list[Stage]:
                 side,
                 sizes,
                 partial(SmallUpscaleGenerator, sizes),
-                partial(SmallUpscaleCritic, sizes, SmallCriticSizes(channels=3)),
+                partial(SmallUpscaleCritic, sizes, critic),
                 partial(
                     patches_in_context,
                     patch=sizes.patch,
                     factor=sizes.factor,
                     context=sizes.context,
                 ),
-                replace(adam, warm_up=500),
+                optimisation,
                 calibrated=True,
             )
-            for name, side, sizes in (("m2", 64, m2), ("m1", 256, m1))
+            for name, side, sizes, critic, optimisation in (
+                ("m2", 64, m2, SmallCriticSizes(channels=3), replace(adam, warm_up=500)),
+                (
+                    "m1",
+                    256,
+                    m1,
+                    SmallCriticSizes(channels=3, halvings=3),
+                    replace(adam, warm_up=1000, generator_rate=1e-4),
+                ),
+            )
         ],
     ]
 

@@ -91,6 +91,18 @@ def test_energy_score_of_known_distances():
     assert score.item() == pytest.approx(math.sqrt(8))
 
 
+def test_energy_score_judges_neighbours_together_across_the_faces_of_blocks():
+    # Norms add up over blocks: less than twice one voxel's where two are in a block.
+    def score(*voxels):
+        wrong = torch.zeros(1, 1, 8, 8, 8)
+        for voxel in voxels:
+            wrong[0, 0, 4, 4, voxel] = 1
+        return energy_score(wrong, wrong, torch.zeros_like(wrong)).item()
+
+    assert score(3, 4) < 0.9 * (score(3) + score(4))
+    assert score(0, 7) == pytest.approx(score(0) + score(7), abs=1e-5)
+
+
 def test_energy_score_is_smallest_at_the_real_scatter():
     # Gaussian blocks of scatter s drawn for real ones of scatter 1.
     rng = torch.Generator().manual_seed(0)

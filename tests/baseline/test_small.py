@@ -100,6 +100,16 @@ def test_critic_scores_each_field_alone():
     torch.testing.assert_close(together, alone)
 
 
+@pytest.mark.parametrize(("halvings", "width"), [(2, 9), (3, 17)])
+def test_a_critic_that_halves_once_more_sees_twice_as_far(halvings, width):
+    critic = SmallCritic(SmallCriticSizes(channels=1, width=4, halvings=halvings))
+    field = torch.randn(1, 1, 32, 32, 32, requires_grad=True)
+    features = critic.features(field)
+    middle = features.shape[-1] // 2
+    features[0, :, middle, middle, middle].sum().backward()
+    assert field.grad[0, 0].abs().sum(dim=(1, 2)).count_nonzero() == width
+
+
 def test_critic_of_the_first_scale_tells_fields_by_a_single_maximum(train):
     critic = SmallFirstCritic(SmallCriticSizes(channels=1, width=4))
     field = to_network(train[:1])[:, None]
