@@ -10,7 +10,7 @@ from torch.nn import functional
 from baseline.data import to_network
 
 _WIDTH = 5  # voxels along each axis of the neighbourhood, as in the peak histogram
-_HEIGHTS = np.linspace(2.8, 6.0, 17)  # ln(x + e): where maxima of 32^3 cubes are
+_NODES = 17
 _SHARPNESS = 0.02  # network values below its neighbourhood's maximum at which a voxel counts 1/e
 _RARE = 0.3  # counts below it are alike: the logarithm of none must be finite
 
@@ -20,13 +20,18 @@ class SoftPeaks(nn.Module):
 
     A voxel counts exp(-(m - x) / 0.02), where m is the maximum of its 5^3 neighbourhood, which
     ends at the faces as it does in the peak histogram. It is shared by the two nearest heights.
+
+    Args:
+        lowest: Where maxima are, as ln(x + e) of the density x.
+        highest: The same, at the other end; heights are equidistant between them.
     """
 
     heights: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, lowest: float, highest: float) -> None:
         super().__init__()
-        self.register_buffer("heights", to_network(np.exp(_HEIGHTS) - math.e))
+        nodes = np.linspace(lowest, highest, _NODES)
+        self.register_buffer("heights", to_network(np.exp(nodes) - math.e))
 
     @property
     def features(self) -> int:

@@ -66,9 +66,17 @@ class SmallUpscaleSizes:
 
 @dataclass(frozen=True)
 class SmallCriticSizes:
-    """Sizes of a critic: input channels, width of its first layer, and how often it halves."""
+    """Sizes of a critic.
 
-    channels: int
+    Attributes:
+        heights: Between which maxima are counted, as ln(x + e) of the density x.
+        channels: Channels of its input; maxima are those of the first.
+        width: Channels of its first layer.
+        halvings: How often it halves the resolution.
+    """
+
+    heights: tuple[float, float]
+    channels: int = 1
     width: int = 16
     halvings: int = 2
 
@@ -171,7 +179,11 @@ class SmallUpscaleGenerator(nn.Module):
 
 
 class SmallCritic(nn.Module):
-    """Score a field by convolutional features, averaged over the volume."""
+    """Score a field by convolutional features, averaged over the volume, and by its maxima.
+
+    What lies between few and no maxima of a rare height is two decades in the peak histogram, and
+    next to nothing in a mean over voxels: this critic counts them.
+    """
 
     def __init__(self, sizes: SmallCriticSizes) -> None:
         super().__init__()
@@ -183,36 +195,17 @@ class SmallCritic(nn.Module):
             layers += [nn.LeakyReLU(_LEAK), nn.Conv3d(inputs, outputs, 3, stride=2, padding=1)]
         layers += [nn.LeakyReLU(_LEAK), nn.Conv3d(last, last, 1), nn.LeakyReLU(_LEAK)]
         self.features = nn.Sequential(*layers)
-        self.verdict = nn.Sequential(nn.Linear(last, last), nn.LeakyReLU(_LEAK), nn.Linear(last, 1))
+        self.verdict = _verdict(last, last)
+        self.peaks = SoftPeaks(*sizes.heights)
+        self.verdict_on_peaks = _verdict(self.peaks.features, 2 * sizes.width)
 
     def forward(self, field: Tensor) -> Tensor:
         """Map fields (n, channels, side, side, side) to scores (n,)."""
-        features: Tensor = self.features(field).mean(dim=(-3, -2, -1))
+        features = self.features(field).mean(dim=(-3, -2, -1))
         # A mean over voxels has a gradient of norm 1 / sqrt(voxels); the penalty wants 1.
-        scores: Tensor = self.verdict(features)[:, 0] * field[0, 0].numel() ** 0.5
-        return scores
-
-
-class SmallFirstCritic(nn.Module):
-    """Score a whole cube by its convolutional features and by its maxima.
-
-    What lies between few and no maxima of a rare height is two decades in the peak histogram, and
-    next to nothing in a mean over voxels: this critic counts them.
-    """
-
-    def __init__(self, sizes: SmallCriticSizes) -> None:
-        super().__init__()
-        self.sizes = sizes
-        self.critic = SmallCritic(sizes)
-        self.peaks = SoftPeaks()
-        width = 2 * sizes.width
-        self.verdict = nn.Sequential(
-            nn.Linear(self.peaks.features, width), nn.LeakyReLU(_LEAK), nn.Linear(width, 1)
-        )
-
-    def forward(self, field: Tensor) -> Tensor:
-        """Map cubes (n, 1, side, side, side) to scores (n,)."""
-        scores: Tensor = self.critic(field) + self.verdict(self.peaks(field))[:, 0]
+        by_features = self.verdict(features) * field[0, 0].numel() ** 0.5
+        by_peaks = self.verdict_on_peaks(self.peaks(field[:, :1]))
+        scores: Tensor = (by_features + by_peaks)[:, 0]
         return scores
 
 
@@ -258,6 +251,11 @@ def crop(field: Tensor, side: int) -> Tensor:
     start = (field.shape[-1] - side) // 2
     kept = slice(start, start + side)
     return field[..., kept, kept, kept]
+
+
+def _verdict(features: int, width: int) -> nn.Sequential:
+    """Map features to a score."""
+    return nn.Sequential(nn.Linear(features, width), nn.LeakyReLU(_LEAK), nn.Linear(width, 1))
 
 
 def _convolutions(widths: list[int], *, periodic: bool) -> nn.Sequential:

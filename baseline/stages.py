@@ -35,8 +35,8 @@ from baseline.networks import (
     UniscaleSizes,
 )
 from baseline.small import (
+    SmallCritic,
     SmallCriticSizes,
-    SmallFirstCritic,
     SmallFirstGenerator,
     SmallFirstSizes,
     SmallUpscaleCritic,
@@ -190,7 +190,7 @@ def _small_stages() -> list[Stage]:
             32,
             m3,
             partial(SmallFirstGenerator, m3),
-            partial(SmallFirstCritic, SmallCriticSizes(channels=1)),
+            partial(SmallCritic, SmallCriticSizes(heights=(2.8, 6.0))),
             whole_cubes,
             replace(adam, generator_rate=1e-4),
             fit=SmallFirstGenerator.fit,
@@ -214,12 +214,18 @@ def _small_stages() -> list[Stage]:
                 calibrated=True,
             )
             for name, side, sizes, critic, optimisation in (
-                ("m2", 64, m2, SmallCriticSizes(channels=3), replace(adam, warm_up=500)),
+                (
+                    "m2",
+                    64,
+                    m2,
+                    SmallCriticSizes(heights=(2.8, 8.8), channels=3),
+                    replace(adam, warm_up=500),
+                ),
                 (
                     "m1",
                     256,
                     m1,
-                    SmallCriticSizes(channels=3, halvings=3),
+                    SmallCriticSizes(heights=(2.0, 11.6), channels=3, halvings=3),
                     replace(adam, warm_up=1000, generator_rate=1e-4),
                 ),
             )

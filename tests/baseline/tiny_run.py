@@ -27,7 +27,7 @@ TINY = replace(
     side=16,
     sizes=SIZES,
     generator=partial(SmallUpscaleGenerator, SIZES),
-    critic=partial(SmallUpscaleCritic, SIZES, SmallCriticSizes(channels=3, width=4)),
+    critic=partial(SmallUpscaleCritic, SIZES, SmallCriticSizes((0.0, 6.0), channels=3, width=4)),
     examples=partial(patches_in_context, patch=8, factor=2, context=SIZES.context),
     optimisation=Optimisation(
         "adam", 1e-3, 1e-3, critic_steps=2, batch=2, averaging=0.9, warm_up=4
