@@ -18,7 +18,6 @@ from baseline.shells import Shells
 _LEVELS = torch.special.ndtr(torch.linspace(-5.0, 5.0, 1001, dtype=torch.float64)).numpy()
 _MODES = 24  # the filter is constant over shells that hold as many modes together
 _TAIL = 200  # nodes of the map, from 3 to 5 standard deviations of a Gaussian field
-_PASSES = 8
 _DAMPING = 0.7
 _GAINS = (0.1, 10.0)  # a generator further off needs training, not a filter
 
@@ -53,18 +52,19 @@ class Calibration(nn.Module):
         return self._mapped(self._filtered(values))
 
     @torch.no_grad()
-    def fit(self, generated: Tensor, cubes: Tensor) -> None:
+    def fit(self, generated: Tensor, cubes: Tensor, passes: int) -> None:
         """Find the filter and the map that give generated fields the statistics of real ones.
 
         Args:
             generated: Network values of a stage's samples, shape (n, 1, side, side, side).
             cubes: Network values of training cubes, shape (m, side, side, side).
+            passes: Corrections of the filter; with none, values are mapped and nothing is filtered.
         """
         bins = _bins(self.shells)
         real = _log_power(self.shells, bins, from_network(cubes))
         self.target.copy_(_quantiles(cubes))
         gain = np.ones(len(real))
-        for _ in range(_PASSES):
+        for _ in range(passes):
             self._set(gain, bins, generated)
             reached = _log_power(self.shells, bins, from_network(self(generated)[:, 0]))
             gain = np.clip(gain * np.exp(_DAMPING / 2 * (real - reached)), *_GAINS)

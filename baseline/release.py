@@ -38,10 +38,12 @@ def calibrated(run: Path, before: Chain | None, cubes: Tensor, count: int) -> Ch
     weights = read_weights(run / "best.safetensors")
     earlier = before.stages if before else ()
     uncalibrated = Chain((*earlier, replace(weights, calibration=None)))
-    if weights.calibration is None:
+    stage = weights.stage
+    if stage.passes is None:
         return uncalibrated
-    calibration = Calibration(weights.stage.side)
-    calibration.fit(uncalibrated.values(range(count), CALIBRATION_SEED), cubes)
+    calibration = Calibration(stage.side)
+    drawn = uncalibrated.values(range(count), CALIBRATION_SEED)
+    calibration.fit(drawn, cubes, stage.passes)
     return Chain((*earlier, replace(weights, calibration=calibration)))
 
 

@@ -96,7 +96,8 @@ class Stage:
         examples: Draws real examples from cubes of network values.
         optimisation: How it is trained.
         fit: Sets what the generator takes from training cubes without being trained.
-        calibrated: Whether its samples pass through a calibration on training cubes.
+        passes: In how many the filter of its calibration on training cubes is found; None if its
+            samples are not calibrated.
     """
 
     configuration: str
@@ -108,7 +109,7 @@ class Stage:
     examples: Callable[[Tensor, int, torch.Generator], Example]
     optimisation: Optimisation
     fit: Callable[[Any, Tensor], None] = _nothing_to_fit
-    calibrated: bool = False
+    passes: int | None = None
 
 
 def _paper_stages() -> list[Stage]:
@@ -194,7 +195,7 @@ def _small_stages() -> list[Stage]:
             whole_cubes,
             replace(adam, generator_rate=1e-4),
             fit=SmallFirstGenerator.fit,
-            calibrated=True,
+            passes=8,
         ),
         *[
             Stage(
@@ -211,15 +212,16 @@ def _small_stages() -> list[Stage]:
                     context=sizes.context,
                 ),
                 optimisation,
-                calibrated=True,
+                passes=passes,
             )
-            for name, side, sizes, critic, optimisation in (
+            for name, side, sizes, critic, optimisation, passes in (
                 (
                     "m2",
                     64,
                     m2,
                     SmallCriticSizes(heights=(2.8, 8.8), channels=3),
                     replace(adam, warm_up=500),
+                    8,
                 ),
                 (
                     "m1",
@@ -227,6 +229,7 @@ def _small_stages() -> list[Stage]:
                     m1,
                     SmallCriticSizes(heights=(2.0, 11.6), channels=3, halvings=3),
                     replace(adam, warm_up=1000, generator_rate=1e-4),
+                    0,  # a filter would fill the voids, where the lowest maxima are
                 ),
             )
         ],

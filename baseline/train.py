@@ -164,9 +164,9 @@ def score(
         drawn.append(stage_fields(generator, coarse, latents, [field], side=stage.side))
     values = torch.cat(drawn)
     calibration = None
-    if stage.calibrated:
+    if stage.passes is not None:
         calibration = Calibration(stage.side)
-        calibration.fit(values, cubes)
+        calibration.fit(values, cubes, stage.passes)
         values = calibration(values)
     return calibration, compare(real, set_statistics(from_network(values)[:, 0]))
 

@@ -64,7 +64,7 @@ def read_weights(path: Path) -> Weights:
     generator = stage.generator().requires_grad_(False).eval()
     load_prefixed("generator", generator, tensors)
     calibration = None
-    if stage.calibrated:
+    if stage.passes is not None:
         calibration = Calibration(stage.side)
         load_prefixed("calibration", calibration, tensors)
     return Weights(stage, generator, calibration, description)

@@ -67,7 +67,7 @@ def test_the_same_number_and_seed_give_the_same_field(chain):
 def test_a_stage_passes_its_calibrated_fields_on(chain):
     calibration = Calibration(8)
     values = Chain(chain.stages[:1]).values(range(4), seed=0)
-    calibration.fit(values, values[:, 0] + 0.5)
+    calibration.fit(values, values[:, 0] + 0.5, passes=8)
     first = replace(chain.stages[0], calibration=calibration)
     both = Chain((first, chain.stages[1])).values([0], seed=0)
     assert shrunk(both, 2).mean() == pytest.approx(values[0].mean().item() + 0.5, abs=0.05)
