@@ -38,7 +38,7 @@ def paper_figures(
         configuration: `small` or `paper`.
         track: The 3D track whose stages are shown.
         cubes: Gives the training cubes of a side, in network values.
-        count: Fields to draw for the statistics.
+        count: Fields to draw for the statistics, no more than there are training cubes.
         seed: The sampling seed.
         folder: Where the weights are.
     """
@@ -68,7 +68,7 @@ def _pair(
     shown = _SLICES[real.shape[-1]]
 
     def fields() -> Iterator[npt.NDArray[np.float32]]:
-        for number in range(count):
+        for number in range(min(count, len(real))):
             start = shrunk(real[None, number % len(real), None], factor) if factor else None
             field = from_network(chain.values([number], seed, start=start)[0, 0])
             if number < shown:

@@ -266,7 +266,11 @@ def release(
 @_configuration
 @_cubes
 @click.option(
-    "--count", type=click.IntRange(4), default=30, show_default=True, help="Fields to draw."
+    "--count",
+    type=click.IntRange(4),
+    default=30,
+    show_default=True,
+    help="Fields to draw, no more than there are training cubes.",
 )
 @_seed
 @_threads
