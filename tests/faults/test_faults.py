@@ -16,7 +16,6 @@ from tests.faults.points import DIE, DIE_TOGETHER, FREEZE
 from tests.faults.runs import Outcome, Plan, carry_out, random_plan
 from tests.faults.submitting import unique_archive
 from tests.faults.world import TRACK, WORKERS, World, running_world
-from tests.processes import eventually
 
 SEED = os.environ.get("FAULTS_SEED", "350")
 
@@ -46,15 +45,32 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def api_answers(world: World) -> bool:
-    try:
-        return httpx.get(f"{world.url}/readyz", timeout=5).is_success
-    except httpx.TransportError:
-        return False
-
-
 def all_scored(outcome: Outcome) -> bool:
     return not outcome.losses and set(outcome.ended) == {"scored"}
+
+
+def test_the_logs_tell_which_request_brought_a_submission(world: World) -> None:
+    # Before any fault: what the sweeper announces again belongs to no request.
+    archive = unique_archive(Random(1))
+    with httpx.Client(base_url=world.url, headers=bearer(world.token)) as client:
+        fields = {"track": TRACK.name, "method": "logged"}
+        answer = client.post(
+            "/api/v1/submissions",
+            headers={"X-Request-ID": "brought-it"},
+            data=fields,
+            files={"archive": ("cubes.npz", archive)},
+        )
+    assert wait_until_ended()
+    about = {"request": "brought-it", "submission": answer.json()["id"]}
+    lines = [
+        json.loads(line)
+        for name in WORKERS
+        for line in world.log(name).splitlines()
+        if "brought-it" in line
+    ]
+    said = [line["message"] for line in lines if about.items() <= line.items()]
+    assert any("claimed, attempt 1" in message for message in said)
+    assert any("scored: overall" in message for message in said)
 
 
 @pytest.mark.parametrize(
@@ -99,28 +115,3 @@ def test_it_outlives_faults_at_random(world: World, index: int) -> None:
     """The same each time; FAULTS_SEED chooses others, `make faults` does it by the hundred."""
     outcome = carry_out(random_plan(f"{SEED}/{index}"), world)
     assert outcome.losses == [], outcome
-
-
-def test_the_logs_tell_which_request_brought_a_submission(world: World) -> None:
-    archive = unique_archive(Random(1))
-    # The last fault of the test before may still have the API down.
-    assert eventually(lambda: api_answers(world))
-    with httpx.Client(base_url=world.url, headers=bearer(world.token)) as client:
-        fields = {"track": TRACK.name, "method": "logged"}
-        answer = client.post(
-            "/api/v1/submissions",
-            headers={"X-Request-ID": "brought-it"},
-            data=fields,
-            files={"archive": ("cubes.npz", archive)},
-        )
-    assert wait_until_ended()
-    about = {"request": "brought-it", "submission": answer.json()["id"]}
-    lines = [
-        json.loads(line)
-        for name in WORKERS
-        for line in world.log(name).splitlines()
-        if "brought-it" in line
-    ]
-    said = [line["message"] for line in lines if about.items() <= line.items()]
-    assert any("claimed, attempt 1" in message for message in said)
-    assert any("scored: overall" in message for message in said)
