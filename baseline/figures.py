@@ -69,7 +69,7 @@ def _pair(
 
     def fields() -> Iterator[npt.NDArray[np.float32]]:
         for number in range(min(count, len(real))):
-            start = shrunk(real[None, number % len(real), None], factor) if factor else None
+            start = shrunk(real[None, number, None], factor) if factor else None
             field = from_network(chain.values([number], seed, start=start)[0, 0])
             if number < shown:
                 slices.append(field)
